@@ -1,0 +1,8 @@
+//! netkin finds a neural network's nearest kin.
+//!
+//! A model becomes a canonical [`graph::Architecture`]: operators without weights, the same one
+//! whichever exporter wrote the file. Folders are floors: a module may use its own children and
+//! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
+
+pub mod graph;
+pub mod import;
