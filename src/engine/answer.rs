@@ -1,0 +1,140 @@
+//! What the engine answers: the objects of the command line's JSON and of HTTP alike.
+//!
+//! They carry their OpenAPI schema because both print them unchanged; a field renamed here is
+//! renamed for every script that reads it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What netkin understood of a query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QuerySummary {
+    /// The model's own name, or the name of the stored entry.
+    pub name: Option<String>,
+    /// The format it was read from; `corpus` for a stored entry.
+    pub format: String,
+    /// Number of operators, model inputs left out.
+    pub operators: usize,
+    /// Number of dataflow edges.
+    pub edges: usize,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// Structural digest over operators, attributes and dataflow.
+    pub digest: String,
+    /// The same, widths ignored.
+    pub coarse_digest: String,
+}
+
+/// How an entry relates to the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Equal structural digests: the same design.
+    Duplicate,
+    /// Equal coarse digests: the same design at another width.
+    SameStructure,
+    /// The query's family, and very similar.
+    Variant,
+    /// Near, and no more than that.
+    Relative,
+}
+
+/// One entry of the corpus near the query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Hit {
+    /// 1 for the nearest.
+    pub rank: usize,
+    /// Id of the entry.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: String,
+    /// Its coarse family.
+    pub coarse_family: String,
+    /// The package it comes from.
+    pub source: String,
+    /// Cosine similarity of the embeddings, at most 1.
+    pub similarity: f32,
+    /// How it relates to the query.
+    pub relation: Relation,
+}
+
+/// The nearest entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SearchAnswer {
+    /// What was understood of the query.
+    pub query: QuerySummary,
+    /// The version of the model that made the answer.
+    pub model_version: String,
+    /// Nearest first.
+    pub hits: Vec<Hit>,
+    /// Time spent on the answer, in milliseconds.
+    pub took_ms: f64,
+}
+
+/// How often one operator occurs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Operators {
+    /// Name of the operator.
+    pub operator: String,
+    /// Number of occurrences.
+    pub count: usize,
+}
+
+/// What netkin sees in a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Description {
+    /// Size and digests.
+    pub query: QuerySummary,
+    /// Floating-point operations for the input shapes it was exported with; 0 when unknown.
+    pub flops: u64,
+    /// Number of operators on the longest path.
+    pub depth: usize,
+    /// Operators, most frequent first.
+    pub operators: Vec<Operators>,
+    /// Operators outside the vocabulary: kept and hashed, but not understood.
+    pub unknown_operators: Vec<String>,
+}
+
+/// Up to what detail two architectures are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Equality {
+    /// The same design.
+    Exact,
+    /// The same design at another width.
+    Coarse,
+    /// Different designs.
+    None,
+}
+
+/// An operator that one side has more often than the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Difference {
+    /// The operator with the attributes that decide it, widths left out.
+    pub operator: String,
+    /// Occurrences in the first.
+    pub in_a: usize,
+    /// Occurrences in the second.
+    pub in_b: usize,
+}
+
+/// Two architectures side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Comparison {
+    /// The first.
+    pub a: QuerySummary,
+    /// The second.
+    pub b: QuerySummary,
+    /// The version of the model that measured the similarity.
+    pub model_version: String,
+    /// Up to what detail they are equal.
+    pub equal: Equality,
+    /// Cosine similarity of the embeddings, at most 1.
+    pub similarity: f32,
+    /// Operators that both have, each counted as often as both have it.
+    pub shared_operators: usize,
+    /// Operators whose counts differ, largest difference first.
+    pub differing: Vec<Difference>,
+}

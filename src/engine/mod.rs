@@ -1,0 +1,129 @@
+//! The use cases: describe, search, compare. No HTTP in them, and no printing.
+//!
+//! An [`Engine`] holds the corpus, the encoder and the index, all of one model version, and never
+//! changes after [`Engine::open`]: share it freely between threads.
+
+mod answer;
+mod compare;
+mod describe;
+mod error;
+mod filter;
+mod open;
+mod query;
+mod relation;
+mod saved;
+mod seam;
+mod search;
+
+pub use answer::{
+    Comparison, Description, Difference, Equality, Hit, Operators, QuerySummary, Relation,
+    SearchAnswer,
+};
+pub use error::Error;
+pub use filter::{Filter, Range};
+pub use open::Parts;
+pub use query::Query;
+pub use search::SearchOptions;
+
+use crate::import::Limits;
+use query::Known;
+use seam::{Corpus, Embedding, Encoder, Entry, Index};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// What the engine needs to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder that holds `corpus/netkin.corpus` and `models/`.
+    pub assets_dir: PathBuf,
+    /// From this similarity on, an entry of the query's own family is called a variant.
+    pub variant_similarity: f32,
+    /// Most hits of one search.
+    pub max_k: usize,
+}
+
+/// Answers questions about one corpus with one model.
+pub struct Engine {
+    corpus: Corpus,
+    positions: HashMap<String, usize>,
+    encoder: Box<dyn Encoder>,
+    index: Box<dyn Index>,
+    embeddings: Vec<Embedding>,
+    /// What is known of a stored entry as a query; filled when first asked for.
+    known: Vec<OnceLock<Known>>,
+    limits: Limits,
+    config: Config,
+}
+
+impl Engine {
+    /// The version of the model that makes the answers.
+    pub fn model_version(&self) -> &str {
+        self.encoder.version()
+    }
+
+    /// The corpus that is searched.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// Most hits of one search.
+    pub fn max_k(&self) -> usize {
+        self.config.max_k
+    }
+
+    /// The entry called `id`.
+    ///
+    /// # Errors
+    /// When the corpus has no such entry.
+    pub fn entry(&self, id: &str) -> Result<&Entry, Error> {
+        Ok(&self.corpus.entries()[self.position(id)?])
+    }
+
+    /// Up to `limit` entries that pass `filter`, in the order of the corpus, after the entry
+    /// called `after`.
+    ///
+    /// # Errors
+    /// When the corpus has no entry called `after`.
+    pub fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<&Entry>, Error> {
+        let start = match after {
+            Some(id) => self.position(id)? + 1,
+            None => 0,
+        };
+        let rest = self.corpus.entries()[start..].iter();
+        Ok(rest
+            .filter(|entry| filter.admits(entry))
+            .take(limit)
+            .collect())
+    }
+
+    fn position(&self, id: &str) -> Result<usize, Error> {
+        self.positions
+            .get(id)
+            .copied()
+            .ok_or_else(|| Error::UnknownEntry {
+                id: id.to_owned(),
+                near: self.near_names(id),
+            })
+    }
+
+    /// Up to three ids that contain `id`, or that `id` contains: a hint for a misspelt name.
+    fn near_names(&self, id: &str) -> Vec<String> {
+        let wanted = id.to_lowercase();
+        let ids = self.corpus.entries().iter().map(|entry| &entry.id);
+        let mut near: Vec<String> = ids
+            .filter(|id| !wanted.is_empty() && id.to_lowercase().contains(&wanted))
+            .cloned()
+            .collect();
+        near.sort_by_key(String::len);
+        near.truncate(3);
+        near
+    }
+}

@@ -1,0 +1,149 @@
+//! Putting an engine together: from the files of a release, or from parts made in code.
+
+use super::saved::{self, Key};
+use super::seam::{self, Corpus, Embedding, Encoder, Exact};
+use super::{Config, Engine, Error};
+use crate::import::Limits;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The entries.
+    pub corpus: Corpus,
+    /// What turns an architecture into an embedding.
+    pub encoder: Box<dyn Encoder>,
+    /// A checksum of the corpus; names the file of its embeddings.
+    pub checksum: String,
+    /// Files that may hold the embeddings of the corpus; the last one is written when none does.
+    pub embeddings: Vec<PathBuf>,
+}
+
+impl Engine {
+    /// Opens the corpus and the newest model under `config.assets_dir`. Embeddings are read from
+    /// beside the model or from `data_dir`; when neither has them they are made, which `progress`
+    /// follows as (done, all), and kept in `data_dir`.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn open(
+        config: Config,
+        limits: Limits,
+        data_dir: &Path,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, Error> {
+        let corpus_path = config.assets_dir.join("corpus").join("netkin.corpus");
+        let bytes = std::fs::read(&corpus_path).map_err(|error| asset(&corpus_path, &error))?;
+        let checksum = blake3::hash(&bytes).to_hex().to_string();
+        let corpus = seam::read_corpus(&bytes).map_err(|reason| asset(&corpus_path, &reason))?;
+        let model = newest_model(&config.assets_dir.join("models"))?;
+        let encoder = seam::load_encoder(&model).map_err(|reason| asset(&model, &reason))?;
+        let file = format!("{}-{}.embeddings", &checksum[..16], encoder.version());
+        let embeddings = vec![
+            model.join("corpus.embeddings"),
+            data_dir.join("embeddings").join(file.replace('/', "_")),
+        ];
+        let parts = Parts {
+            corpus,
+            encoder,
+            checksum,
+            embeddings,
+        };
+        Self::from_parts(parts, config, limits, progress)
+    }
+
+    /// An engine over `parts`.
+    ///
+    /// # Errors
+    /// When a stored graph has no architecture or cannot be embedded.
+    pub fn from_parts(
+        parts: Parts,
+        config: Config,
+        limits: Limits,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, Error> {
+        let embeddings = embeddings(&parts, &limits, progress)?;
+        let entries = parts.corpus.entries();
+        let ids = entries.iter().enumerate();
+        Ok(Self {
+            positions: ids
+                .map(|(place, entry)| (entry.id.clone(), place))
+                .collect::<HashMap<_, _>>(),
+            known: entries.iter().map(|_| OnceLock::new()).collect(),
+            index: Box::new(Exact::new(embeddings.clone())),
+            embeddings,
+            corpus: parts.corpus,
+            encoder: parts.encoder,
+            limits,
+            config,
+        })
+    }
+}
+
+fn embeddings(
+    parts: &Parts,
+    limits: &Limits,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Embedding>, Error> {
+    let key = Key {
+        text: format!("{} {}", parts.checksum, parts.encoder.version()),
+        count: parts.corpus.entries().len(),
+        dim: parts.encoder.dim(),
+    };
+    let kept = parts
+        .embeddings
+        .iter()
+        .find_map(|path| saved::read(path, &key));
+    if let Some(embeddings) = kept {
+        return Ok(embeddings);
+    }
+    let embeddings = embed_corpus(parts, limits, progress)?;
+    if let Some(path) = parts.embeddings.last() {
+        // Losing the file costs the next start some seconds, so it is no reason to fail this one.
+        if let Err(error) = saved::write(path, &key, &embeddings) {
+            tracing::warn!(path = %path.display(), %error, "embeddings not kept");
+        }
+    }
+    Ok(embeddings)
+}
+
+fn embed_corpus(
+    parts: &Parts,
+    limits: &Limits,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Embedding>, Error> {
+    let all = parts.corpus.entries().len();
+    let done = AtomicUsize::new(0);
+    (0..all)
+        .into_par_iter()
+        .map(|position| {
+            let architecture = seam::architecture(&parts.corpus, position, limits)?;
+            let embedding = parts.encoder.encode(&architecture);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+            embedding.map_err(|error| Error::Encode {
+                name: parts.corpus.entries()[position].id.clone(),
+                reason: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// The model folder whose name sorts last; releases are named by date or version.
+fn newest_model(models: &Path) -> Result<PathBuf, Error> {
+    let folders = std::fs::read_dir(models).map_err(|error| asset(models, &error))?;
+    folders
+        .filter_map(|folder| folder.ok().map(|folder| folder.path()))
+        .filter(|path| path.is_dir())
+        .max()
+        .ok_or_else(|| asset(models, &"it holds no model"))
+}
+
+fn asset(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::Asset {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}

@@ -1,0 +1,108 @@
+//! From whatever a caller asks about to an architecture with its embedding.
+
+use super::seam::{self, Embedding};
+use super::{Engine, Error, QuerySummary};
+use crate::graph::{Architecture, Digests};
+
+/// What a caller asks about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Query {
+    /// A stored entry.
+    Id(String),
+    /// A model in any format netkin reads.
+    Bytes {
+        /// What to call it in messages, and in the answer when it states no name itself.
+        name: Option<String>,
+        /// The file.
+        bytes: Vec<u8>,
+    },
+    /// A cell of an architecture-search space, such as `nas:nb201:…`.
+    Nas(String),
+}
+
+/// A query that has been understood.
+pub(super) struct Understood {
+    pub(super) summary: QuerySummary,
+    pub(super) architecture: Architecture,
+    pub(super) digests: Digests,
+}
+
+/// What is known of a stored entry as a query.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) summary: QuerySummary,
+    pub(super) digests: Digests,
+}
+
+impl Engine {
+    /// The architecture of `query`, with its summary.
+    pub(super) fn understand(&self, query: &Query) -> Result<Understood, Error> {
+        match query {
+            Query::Id(id) => self.understand_entry(self.position(id)?),
+            Query::Bytes { name, bytes } => self.understand_bytes(name.as_deref(), bytes),
+            Query::Nas(text) => {
+                let architecture = seam::read_nas(text, &self.limits)?;
+                Ok(understood(Some(text.clone()), "nas", architecture))
+            }
+        }
+    }
+
+    /// What is known of the entry at `position`; worked out once.
+    pub(super) fn known(&self, position: usize) -> Result<&Known, Error> {
+        if let Some(known) = self.known[position].get() {
+            return Ok(known);
+        }
+        let understood = self.understand_entry(position)?;
+        Ok(self.known[position].get_or_init(|| Known {
+            summary: understood.summary,
+            digests: understood.digests,
+        }))
+    }
+
+    /// The embedding of `architecture`.
+    pub(super) fn embed(
+        &self,
+        name: &str,
+        architecture: &Architecture,
+    ) -> Result<Embedding, Error> {
+        self.encoder
+            .encode(architecture)
+            .map_err(|error| Error::Encode {
+                name: name.to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
+    fn understand_entry(&self, position: usize) -> Result<Understood, Error> {
+        let entry = &self.corpus.entries()[position];
+        let architecture = seam::architecture(&self.corpus, position, &self.limits)?;
+        let mut understood = understood(Some(entry.id.clone()), "corpus", architecture);
+        understood.summary.parameters = entry.parameters;
+        Ok(understood)
+    }
+
+    fn understand_bytes(&self, name: Option<&str>, bytes: &[u8]) -> Result<Understood, Error> {
+        let called = name.unwrap_or("the query");
+        let (format, architecture) = seam::read(called, bytes, &self.limits)?;
+        let own = architecture.name.clone();
+        let name = own.or_else(|| name.map(str::to_owned));
+        Ok(understood(name, &format, architecture))
+    }
+}
+
+fn understood(name: Option<String>, format: &str, architecture: Architecture) -> Understood {
+    let digests = architecture.digests();
+    Understood {
+        summary: QuerySummary {
+            name,
+            format: format.to_owned(),
+            operators: architecture.operator_count(),
+            edges: architecture.edge_count(),
+            parameters: architecture.parameters,
+            digest: digests.exact.to_string(),
+            coarse_digest: digests.coarse.to_string(),
+        },
+        architecture,
+        digests,
+    }
+}
