@@ -4,6 +4,9 @@
 //! whichever exporter wrote the file. Folders are floors: a module may use its own children and
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
+pub mod api;
 pub mod engine;
 pub mod graph;
 pub mod import;
+pub mod settings;
+pub mod telemetry;

@@ -3,6 +3,7 @@
 //! They carry their OpenAPI schema because both print them unchanged; a field renamed here is
 //! renamed for every script that reads it.
 
+use super::seam::Entry;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,6 +72,52 @@ pub struct SearchAnswer {
     pub hits: Vec<Hit>,
     /// Time spent on the answer, in milliseconds.
     pub took_ms: f64,
+}
+
+/// A stored entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EntrySummary {
+    /// Its id: what `id:` and the routes take.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: String,
+    /// Its coarse family.
+    pub coarse_family: String,
+    /// The package it comes from.
+    pub source: String,
+    /// What it was made for.
+    pub task: String,
+    /// True for a published model, false for a composed one.
+    pub published: bool,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// Floating-point operations; 0 when unknown.
+    pub flops: u64,
+    /// Structural digest.
+    pub digest: String,
+    /// The same, widths ignored.
+    pub coarse_digest: String,
+}
+
+impl From<&Entry> for EntrySummary {
+    fn from(entry: &Entry) -> Self {
+        let digests = entry.digests();
+        Self {
+            id: entry.id.clone(),
+            name: entry.name.clone(),
+            family: entry.family.clone(),
+            coarse_family: entry.coarse_family.clone(),
+            source: entry.package.clone(),
+            task: entry.task.clone(),
+            published: entry.is_published(),
+            parameters: entry.parameters,
+            flops: entry.flops,
+            digest: digests.exact.to_string(),
+            coarse_digest: digests.coarse.to_string(),
+        }
+    }
 }
 
 /// How often one operator occurs.

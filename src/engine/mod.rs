@@ -16,8 +16,8 @@ mod seam;
 mod search;
 
 pub use answer::{
-    Comparison, Description, Difference, Equality, Hit, Operators, QuerySummary, Relation,
-    SearchAnswer,
+    Comparison, Description, Difference, EntrySummary, Equality, Hit, Operators, QuerySummary,
+    Relation, SearchAnswer,
 };
 pub use error::Error;
 pub use filter::{Filter, Range};
@@ -27,7 +27,7 @@ pub use search::SearchOptions;
 
 use crate::import::Limits;
 use query::Known;
-use seam::{Corpus, Embedding, Encoder, Entry, Index};
+use seam::{Corpus, Embedding, Encoder, Index};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -78,8 +78,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the corpus has no such entry.
-    pub fn entry(&self, id: &str) -> Result<&Entry, Error> {
-        Ok(&self.corpus.entries()[self.position(id)?])
+    pub fn entry(&self, id: &str) -> Result<EntrySummary, Error> {
+        Ok((&self.corpus.entries()[self.position(id)?]).into())
     }
 
     /// Up to `limit` entries that pass `filter`, in the order of the corpus, after the entry
@@ -92,7 +92,8 @@ impl Engine {
         filter: &Filter,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<&Entry>, Error> {
+    ) -> Result<Vec<EntrySummary>, Error> {
+        filter.check()?;
         let start = match after {
             Some(id) => self.position(id)? + 1,
             None => 0,
@@ -101,6 +102,7 @@ impl Engine {
         Ok(rest
             .filter(|entry| filter.admits(entry))
             .take(limit)
+            .map(EntrySummary::from)
             .collect())
     }
 

@@ -51,7 +51,7 @@ fn embedding(row: &[u8]) -> Option<Embedding> {
         .chunks_exact(4)
         .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         .collect();
-    Embedding::new(numbers).ok()
+    Embedding::normalised(numbers).ok()
 }
 
 /// Writes the embeddings beside `path` and renames, so that a reader never sees half a file.
@@ -91,8 +91,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.embeddings");
         let rows = vec![
-            Embedding::new(vec![1.0, 0.0]).unwrap(),
-            Embedding::new(vec![0.6, 0.8]).unwrap(),
+            Embedding::normalised(vec![1.0, 0.0]).unwrap(),
+            Embedding::normalised(vec![0.6, 0.8]).unwrap(),
         ];
         write(&path, &key("one"), &rows).unwrap();
         assert_eq!(read(&path, &key("one")).map(|rows| rows.len()), Some(2));

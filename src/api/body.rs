@@ -1,0 +1,289 @@
+//! Reading a query from a request body: media types, compression and sizes.
+
+use super::error::Failure;
+use super::{Config, routes::Options};
+use crate::engine::Query;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io::Read;
+use std::time::Duration;
+
+/// What the headers say about a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Framing {
+    media: Media,
+    encoding: Encoding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Media {
+    Binary,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// A query as JSON: the id of a stored entry or a raw graph, with options.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wrapped<'a> {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(borrow, default)]
+    graph: Option<&'a RawValue>,
+    #[serde(default)]
+    k: Option<usize>,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    task: Option<String>,
+    #[serde(default)]
+    published: Option<bool>,
+}
+
+/// Tells a wrapped query from a raw graph or a Keras configuration.
+#[derive(Deserialize)]
+struct Probe {
+    #[serde(default)]
+    id: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    graph: Option<serde::de::IgnoredAny>,
+}
+
+impl Framing {
+    /// # Errors
+    /// When netkin does not read the media type or the encoding.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        Ok(Self {
+            media: media(headers)?,
+            encoding: encoding(headers)?,
+        })
+    }
+
+    /// Decompresses and parses; runs on the pool.
+    pub(super) fn query(
+        self,
+        bytes: Vec<u8>,
+        options: Options,
+        largest: usize,
+    ) -> Result<(Query, Options), Failure> {
+        let bytes = self.decompressed(bytes, largest)?;
+        if bytes.is_empty() {
+            return Err(Failure::bad_request(
+                "empty_body",
+                "The request has no body; send a model, or JSON with an `id`.",
+            ));
+        }
+        if self.media == Media::Json && is_wrapped(&bytes) {
+            return unwrapped(&bytes, options);
+        }
+        let name = options.name.clone();
+        Ok((Query::Bytes { name, bytes }, options))
+    }
+
+    fn decompressed(self, bytes: Vec<u8>, largest: usize) -> Result<Vec<u8>, Failure> {
+        match self.encoding {
+            Encoding::Identity => Ok(bytes),
+            Encoding::Gzip => bounded(flate2::read::MultiGzDecoder::new(&*bytes), largest),
+            Encoding::Zstd => {
+                let decoder = ruzstd::decoding::StreamingDecoder::new(&*bytes);
+                bounded(decoder.map_err(|error| bad_compression(&error))?, largest)
+            }
+        }
+    }
+}
+
+/// The body as sent, within the limits of size and time.
+pub(super) async fn collect(body: Body, config: &Config) -> Result<Vec<u8>, Failure> {
+    let read = axum::body::to_bytes(body, config.body_bytes);
+    let timeout = Duration::from_millis(config.read_timeout_ms);
+    let Ok(outcome) = tokio::time::timeout(timeout, read).await else {
+        return Err(Failure::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_body",
+            "The body did not arrive in time; send it again on a faster connection.",
+        ));
+    };
+    match outcome {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) if is_too_large(&error) => Err(too_large(config.body_bytes)),
+        Err(_) => Err(Failure::bad_request(
+            "broken_body",
+            "The body ended early; send it again.",
+        )),
+    }
+}
+
+/// `axum::body::to_bytes` hides its limit error behind a source.
+fn is_too_large(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.to_string().contains("length limit exceeded"))
+}
+
+fn too_large(largest: usize) -> Failure {
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!(
+            "The body is larger than {largest} bytes; export the model without its weights, or send a raw graph."
+        ),
+    )
+}
+
+fn bounded(mut reader: impl Read, largest: usize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let most = largest as u64 + 1;
+    let read = reader.by_ref().take(most).read_to_end(&mut bytes);
+    read.map_err(|error| bad_compression(&error))?;
+    if bytes.len() > largest {
+        return Err(too_large(largest));
+    }
+    Ok(bytes)
+}
+
+fn bad_compression(error: &dyn std::fmt::Display) -> Failure {
+    Failure::bad_request(
+        "bad_compression",
+        format!("The body is not compressed as Content-Encoding says ({error})."),
+    )
+}
+
+fn media(headers: &HeaderMap) -> Result<Media, Failure> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(Media::Binary);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "application/octet-stream" | "application/vnd.onnx" => Ok(Media::Binary),
+        "application/json" => Ok(Media::Json),
+        _ => Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!(
+                "`{essence}` is not read here; set Content-Type to application/octet-stream, application/vnd.onnx or application/json."
+            ),
+        )),
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Failure> {
+    let value = headers.get(header::CONTENT_ENCODING);
+    let text = value.map_or("", |value| value.to_str().unwrap_or("?"));
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Encoding::Identity),
+        "gzip" | "x-gzip" => Ok(Encoding::Gzip),
+        "zstd" => Ok(Encoding::Zstd),
+        _ => Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_encoding",
+            "Content-Encoding must be gzip, zstd or identity.",
+        )),
+    }
+}
+
+fn is_wrapped(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Probe>(bytes)
+        .is_ok_and(|probe| probe.id.is_some() || probe.graph.is_some())
+}
+
+fn unwrapped(bytes: &[u8], options: Options) -> Result<(Query, Options), Failure> {
+    let wrapped: Wrapped<'_> = serde_json::from_slice(bytes).map_err(|error| {
+        Failure::bad_request("bad_query", super::error::sentence(&error.to_string()))
+    })?;
+    let query = match (wrapped.id, wrapped.graph) {
+        (Some(id), None) if id.starts_with("nas:") => Query::Nas(id),
+        (Some(id), None) => Query::Id(id),
+        (None, Some(graph)) => Query::Bytes {
+            name: options.name.clone(),
+            bytes: graph.get().as_bytes().to_vec(),
+        },
+        (_, _) => {
+            return Err(Failure::bad_request(
+                "bad_query",
+                "Give either `id` or `graph`, not both.",
+            ));
+        }
+    };
+    let options = Options {
+        k: wrapped.k.or(options.k),
+        family: wrapped.family.or(options.family),
+        source: wrapped.source.or(options.source),
+        task: wrapped.task.or(options.task),
+        published: wrapped.published.or(options.published),
+        ..options
+    };
+    Ok((query, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn framing(media: Media, encoding: Encoding) -> Framing {
+        Framing { media, encoding }
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_stopped_at_the_limit() {
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        encoder.write_all(&vec![0; 1 << 20]).unwrap();
+        let bomb = encoder.finish().unwrap();
+        let framing = framing(Media::Binary, Encoding::Gzip);
+        let failure = framing
+            .query(bomb.clone(), Options::default(), 1000)
+            .unwrap_err();
+        assert_eq!(failure.code, "body_too_large");
+        assert!(framing.query(bomb, Options::default(), 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn a_zstd_body_is_read() {
+        let body = ruzstd::encoding::compress_to_vec(
+            &b"abc"[..],
+            ruzstd::encoding::CompressionLevel::Fastest,
+        );
+        let framing = framing(Media::Binary, Encoding::Zstd);
+        let (query, _) = framing.query(body, Options::default(), 1000).unwrap();
+        let expected = Query::Bytes {
+            name: None,
+            bytes: b"abc".to_vec(),
+        };
+        assert_eq!(query, expected);
+    }
+
+    #[test]
+    fn options_in_the_body_win_over_the_url() {
+        let options = Options {
+            k: Some(3),
+            family: Some("vit".into()),
+            ..Options::default()
+        };
+        let body = br#"{"id": "timm/resnet18", "k": 5}"#.to_vec();
+        let framing = framing(Media::Json, Encoding::Identity);
+        let (query, options) = framing.query(body, options, 1000).unwrap();
+        assert_eq!(query, Query::Id("timm/resnet18".into()));
+        assert_eq!(
+            (options.k, options.family.as_deref()),
+            (Some(5), Some("vit"))
+        );
+    }
+
+    #[test]
+    fn an_unknown_option_in_the_body_is_refused_by_name() {
+        let body = br#"{"id": "a", "colour": 5}"#.to_vec();
+        let framing = framing(Media::Json, Encoding::Identity);
+        let failure = framing.query(body, Options::default(), 1000).unwrap_err();
+        assert!(failure.detail.contains("`colour`"));
+    }
+}

@@ -1,0 +1,43 @@
+//! HTTP: routes, problem documents, limits. Handlers extract, call one engine function, convert.
+//!
+//! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime.
+
+mod body;
+mod envelope;
+mod error;
+mod extract;
+mod routes;
+mod serve;
+mod state;
+mod work;
+
+pub use error::Problem;
+pub use routes::{openapi, router};
+pub use serve::{Error, serve};
+pub use state::State;
+
+use serde::{Deserialize, Serialize};
+
+/// How the server listens and what it bears.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; port 0 lets the system choose.
+    pub listen: String,
+    /// Threads for engine work; 0 for one a core.
+    pub workers: usize,
+    /// Queries that may wait for a thread; more are answered 503.
+    pub queue: usize,
+    /// Longest time for one answer, waiting included.
+    pub timeout_ms: u64,
+    /// Longest time for a client to send its headers, and again its body.
+    pub read_timeout_ms: u64,
+    /// Largest body as sent.
+    pub body_bytes: usize,
+    /// Largest body after decompression.
+    pub decompressed_bytes: usize,
+    /// Time that running requests have to finish after SIGTERM.
+    pub drain_ms: u64,
+    /// Origins of web pages that may call the server.
+    pub cors_origins: Vec<String>,
+}
