@@ -38,9 +38,19 @@ pub(super) struct Failure {
 }
 
 impl Problem {
-    /// The problem document of an engine error.
-    pub fn of(error: &engine::Error) -> Self {
+    fn of(error: &engine::Error) -> Self {
         Failure::of(error).problem(None)
+    }
+
+    /// The same for whoever runs the program: nothing is private to them.
+    pub fn of_command(error: &engine::Error) -> Self {
+        let detail = sentence(&error.to_string());
+        let code = match error {
+            engine::Error::Asset { .. } => "unusable_asset",
+            engine::Error::Encode { .. } => "cannot_embed",
+            _ => return Self::of(error),
+        };
+        Self::bad_request(code, detail)
     }
 
     /// A problem that is the caller's: a bad argument or file.

@@ -12,7 +12,7 @@ mod state;
 mod work;
 
 pub use error::Problem;
-pub use routes::{openapi, router};
+pub use routes::{openapi_yaml, router};
 pub use serve::{Error, serve};
 pub use state::State;
 

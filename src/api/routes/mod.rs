@@ -23,9 +23,11 @@ use utoipa_axum::routes;
 ))]
 struct Specification;
 
-/// The OpenAPI document of every route.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().split_for_parts().1
+/// The OpenAPI document of every route, as the file `openapi.yaml` holds it.
+pub fn openapi_yaml() -> String {
+    let specification = described().split_for_parts().1;
+    // The document is made of plain data, so writing it cannot fail.
+    specification.to_yaml().unwrap_or_default()
 }
 
 /// Every route, ready to serve.

@@ -1,0 +1,185 @@
+//! One function a command: from arguments to the text of the answer.
+
+use crate::args::{Command, Corpus, Format, Search};
+use crate::failure::Failure;
+use crate::render;
+use indicatif::{ProgressBar, ProgressStyle};
+use netkin::api;
+use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
+use netkin::settings::Settings;
+use serde::Serialize;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failure> {
+    match command {
+        Command::Serve { listen } => serve(listen, settings),
+        Command::Search(search) => search_for(search, settings),
+        Command::Describe { query, output } => {
+            let query = read_query(&query)?;
+            let answer = open(settings)?.describe(&query)?;
+            Ok(in_format(output.format, &answer, render::describe))
+        }
+        Command::Compare { a, b, output } => {
+            let (a, b) = (read_query(&a)?, read_query(&b)?);
+            let answer = open(settings)?.compare(&a, &b)?;
+            Ok(in_format(output.format, &answer, render::compare))
+        }
+        Command::Corpus { command } => corpus(&command, settings),
+        Command::Openapi => Ok(api::openapi_yaml()),
+    }
+}
+
+/// Fills in the folders that the settings leave to be found.
+pub(crate) fn place(settings: &mut Settings) {
+    if settings.data_dir.as_os_str().is_empty() {
+        settings.data_dir = cache_folder();
+    }
+    if settings.engine.assets_dir.as_os_str().is_empty() {
+        settings.engine.assets_dir = assets_folder();
+    }
+}
+
+fn cache_folder() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    cache
+        .or(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("netkin")
+}
+
+/// The current folder, a folder above the program (a checkout), or `share/netkin` beside it.
+fn assets_folder() -> PathBuf {
+    let here = PathBuf::from(".");
+    let program = std::env::current_exe().unwrap_or_default();
+    let above = program.ancestors().skip(1);
+    let places = above.flat_map(|folder| [folder.to_owned(), folder.join("share/netkin")]);
+    let has_corpus = |folder: &PathBuf| folder.join("corpus/netkin.corpus").is_file();
+    std::iter::once(here.clone())
+        .chain(places)
+        .find(has_corpus)
+        .unwrap_or(here)
+}
+
+fn serve(listen: Option<String>, mut settings: Settings) -> Result<String, Failure> {
+    if let Some(listen) = listen {
+        settings.server.listen = listen;
+    }
+    let metrics = netkin::telemetry::start_metrics()?;
+    let state = api::State::new(settings.server.clone(), metrics)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let open = move || {
+        Engine::open(
+            settings.engine,
+            settings.limits,
+            &settings.data_dir,
+            &|_, _| {},
+        )
+    };
+    // For whoever started the server on port 0: the address, whatever the log filter says.
+    let listening = |address| eprintln!("listening on http://{address}");
+    let outcome = runtime.block_on(api::serve(state, open, listening));
+    runtime.shutdown_background();
+    outcome?;
+    Ok(String::new())
+}
+
+fn search_for(search: Search, settings: Settings) -> Result<String, Failure> {
+    let query = read_query(&search.query)?;
+    let options = SearchOptions {
+        k: search.k,
+        filter: Filter {
+            family: search.family,
+            source: search.source,
+            task: search.task,
+            name: None,
+            published: search.published.then_some(true),
+            parameters: Range {
+                min: search.min_parameters,
+                max: search.max_parameters,
+            },
+            flops: Range {
+                min: search.min_flops,
+                max: search.max_flops,
+            },
+        },
+    };
+    let answer = open(settings)?.search(&query, &options)?;
+    Ok(in_format(search.output.format, &answer, render::search))
+}
+
+fn open(settings: Settings) -> Result<Engine, Failure> {
+    let bar = OnceLock::new();
+    let progress = |done: usize, all: usize| {
+        bar.get_or_init(|| progress_bar(all))
+            .set_position(done as u64)
+    };
+    let engine = Engine::open(
+        settings.engine,
+        settings.limits,
+        &settings.data_dir,
+        &progress,
+    )?;
+    if let Some(bar) = bar.get() {
+        bar.finish_and_clear();
+    }
+    Ok(engine)
+}
+
+fn progress_bar(all: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("embedding the corpus {bar:32} {pos}/{len} {eta}");
+    let bar = ProgressBar::new(all as u64);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn read_query(text: &str) -> Result<Query, Failure> {
+    if let Some(id) = text.strip_prefix("id:") {
+        return Ok(Query::Id(id.to_owned()));
+    }
+    if text.starts_with("nas:") {
+        return Ok(Query::Nas(text.to_owned()));
+    }
+    let (name, read) = if text == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        (None, read.map(|_| bytes))
+    } else {
+        let stem = Path::new(text).file_stem();
+        let name = stem.map(|stem| stem.to_string_lossy().into_owned());
+        (name, std::fs::read(text))
+    };
+    let bytes = read.map_err(|error| Failure::File {
+        path: if text == "-" { "standard input" } else { text }.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Query::Bytes { name, bytes })
+}
+
+fn in_format<T: Serialize>(format: Format, answer: &T, table: impl Fn(&T) -> String) -> String {
+    match format {
+        Format::Table => table(answer),
+        // The answers are plain data: strings, numbers, lists.
+        Format::Json => serde_json::to_string_pretty(answer).unwrap_or_default(),
+    }
+}
+
+fn corpus(command: &Corpus, _settings: Settings) -> Result<String, Failure> {
+    match command {
+        Corpus::Stats { output } => Ok(in_format(
+            output.format,
+            &serde_json::json!({}),
+            render::fields,
+        )),
+        Corpus::Verify { .. } => Err(Failure::Damaged("not here yet".to_owned())),
+    }
+}

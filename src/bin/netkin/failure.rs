@@ -1,0 +1,38 @@
+//! Errors as users meet them: one sentence on standard error, a problem document for scripts.
+
+use netkin::api::Problem;
+use netkin::engine;
+
+/// What stopped a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error(transparent)]
+    Settings(#[from] netkin::settings::Error),
+    #[error(transparent)]
+    Telemetry(#[from] netkin::telemetry::Error),
+    #[error(transparent)]
+    Server(#[from] netkin::api::Error),
+    #[error("cannot read {path}: {reason}")]
+    File { path: String, reason: String },
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("the corpus is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Failure {
+    pub(crate) fn problem(&self) -> Problem {
+        let detail = self.to_string();
+        match self {
+            Self::Engine(error) => Problem::of_command(error),
+            Self::Server(netkin::api::Error::Engine(error)) => Problem::of_command(error),
+            Self::Settings(_) | Self::Telemetry(_) => Problem::bad_request("bad_settings", detail),
+            Self::Server(_) => Problem::bad_request("cannot_serve", detail),
+            Self::File { .. } => Problem::bad_request("unreadable_file", detail),
+            Self::Output(_) => Problem::bad_request("cannot_write", detail),
+            Self::Damaged(_) => Problem::bad_request("damaged_corpus", detail),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Answers as tables for people. Scripts get the engine's objects as JSON, unchanged.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use netkin::engine::{Comparison, Description, Equality, QuerySummary, Relation, SearchAnswer};
+use std::fmt::Write;
+
+pub(crate) fn search(answer: &SearchAnswer) -> String {
+    let mut table = table(&["#", "similarity", "relation", "id", "family", "source"]);
+    for hit in &answer.hits {
+        table.add_row([
+            hit.rank.to_string(),
+            format!("{:.3}", hit.similarity),
+            relation(hit.relation).to_owned(),
+            hit.id.clone(),
+            hit.family.clone(),
+            hit.source.clone(),
+        ]);
+    }
+    right(&mut table, &[0, 1]);
+    format!(
+        "{}\n{table}\n{} in {:.1} ms, model {}",
+        summary(&answer.query),
+        counted(answer.hits.len(), "hit"),
+        answer.took_ms,
+        answer.model_version
+    )
+}
+
+pub(crate) fn describe(description: &Description) -> String {
+    let query = &description.query;
+    let mut table = table(&["operator", "count"]);
+    for operator in &description.operators {
+        table.add_row([operator.operator.clone(), operator.count.to_string()]);
+    }
+    right(&mut table, &[1]);
+    let mut text = format!(
+        "{}\nflops          {}\ndepth          {}\ndigest         {}\ncoarse digest  {}\n{table}",
+        summary(query),
+        thousands(description.flops),
+        description.depth,
+        query.digest,
+        query.coarse_digest,
+    );
+    if !description.unknown_operators.is_empty() {
+        let unknown = description.unknown_operators.join(", ");
+        let _ = write!(text, "\nnot understood: {unknown}");
+    }
+    text
+}
+
+pub(crate) fn compare(comparison: &Comparison) -> String {
+    let equal = match comparison.equal {
+        Equality::Exact => "the same design",
+        Equality::Coarse => "the same design at another width",
+        Equality::None => "different designs",
+    };
+    let mut text = format!(
+        "a  {}\nb  {}\n{equal}, similarity {:.3}, {} in common",
+        summary(&comparison.a),
+        summary(&comparison.b),
+        comparison.similarity,
+        counted(comparison.shared_operators, "operator")
+    );
+    if comparison.differing.is_empty() {
+        return text;
+    }
+    let mut table = table(&["operator", "in a", "in b"]);
+    for difference in &comparison.differing {
+        table.add_row([
+            difference.operator.clone(),
+            difference.in_a.to_string(),
+            difference.in_b.to_string(),
+        ]);
+    }
+    right(&mut table, &[1, 2]);
+    let _ = write!(text, "\n{table}");
+    text
+}
+
+/// Two columns: what the stored statistics say, one line a field.
+pub(crate) fn fields(value: &serde_json::Value) -> String {
+    let mut table = table(&["what", "value"]);
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        table.add_row([key.replace('_', " "), value]);
+    }
+    table.to_string()
+}
+
+fn summary(query: &QuerySummary) -> String {
+    format!(
+        "{} ({}): {}, {}, {} parameters",
+        query.name.as_deref().unwrap_or("unnamed"),
+        query.format,
+        counted(query.operators, "operator"),
+        counted(query.edges, "edge"),
+        thousands(query.parameters)
+    )
+}
+
+fn relation(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Duplicate => "duplicate",
+        Relation::SameStructure => "same structure",
+        Relation::Variant => "variant",
+        Relation::Relative => "relative",
+    }
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{end}")
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.iter().copied());
+    table
+}
+
+fn right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        assert_eq!(thousands(11_689_512), "11,689,512");
+        assert_eq!(thousands(7), "7");
+    }
+}
