@@ -4,5 +4,9 @@
 //! whichever exporter wrote the file. Folders are floors: a module may use its own children and
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
+pub mod embedding;
 pub mod graph;
 pub mod import;
+pub mod index;
+pub mod model;
+pub mod random;
