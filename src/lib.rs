@@ -5,8 +5,12 @@
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
 pub mod api;
+pub mod embedding;
 pub mod engine;
 pub mod graph;
 pub mod import;
+pub mod index;
+pub mod model;
+pub mod random;
 pub mod settings;
 pub mod telemetry;

@@ -25,9 +25,12 @@ pub use open::Parts;
 pub use query::Query;
 pub use search::SearchOptions;
 
+use crate::embedding::Embedding;
 use crate::import::Limits;
+use crate::index::Index;
+use crate::model::Encoder;
 use query::Known;
-use seam::{Corpus, Embedding, Encoder, Index};
+use seam::Corpus;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;

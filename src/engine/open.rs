@@ -1,9 +1,12 @@
 //! Putting an engine together: from the files of a release, or from parts made in code.
 
 use super::saved::{self, Key};
-use super::seam::{self, Corpus, Embedding, Encoder, Exact};
+use super::seam::{self, Corpus};
 use super::{Config, Engine, Error};
+use crate::embedding::Embedding;
 use crate::import::Limits;
+use crate::index::ExactIndex;
+use crate::model::{Encoder, TokenSetEncoder};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,7 @@ impl Engine {
         let checksum = blake3::hash(&bytes).to_hex().to_string();
         let corpus = seam::read_corpus(&bytes).map_err(|reason| asset(&corpus_path, &reason))?;
         let model = newest_model(&config.assets_dir.join("models"))?;
-        let encoder = seam::load_encoder(&model).map_err(|reason| asset(&model, &reason))?;
+        let encoder: Box<dyn Encoder> = Box::new(load_encoder(&model)?);
         let file = format!("{}-{}.embeddings", &checksum[..16], encoder.version());
         let embeddings = vec![
             model.join("corpus.embeddings"),
@@ -66,6 +69,11 @@ impl Engine {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, Error> {
         let embeddings = embeddings(&parts, &limits, progress)?;
+        let dim = parts.encoder.dim();
+        let index = ExactIndex::build(dim, &embeddings).map_err(|error| Error::Encode {
+            name: "the corpus".to_owned(),
+            reason: error.to_string(),
+        })?;
         let entries = parts.corpus.entries();
         let ids = entries.iter().enumerate();
         Ok(Self {
@@ -73,7 +81,7 @@ impl Engine {
                 .map(|(place, entry)| (entry.id.clone(), place))
                 .collect::<HashMap<_, _>>(),
             known: entries.iter().map(|_| OnceLock::new()).collect(),
-            index: Box::new(Exact::new(embeddings.clone())),
+            index: Box::new(index),
             embeddings,
             corpus: parts.corpus,
             encoder: parts.encoder,
@@ -139,6 +147,15 @@ fn newest_model(models: &Path) -> Result<PathBuf, Error> {
         .filter(|path| path.is_dir())
         .max()
         .ok_or_else(|| asset(models, &"it holds no model"))
+}
+
+fn load_encoder(model: &Path) -> Result<TokenSetEncoder, Error> {
+    let read = |name: &str| {
+        let path = model.join(name);
+        std::fs::read(&path).map_err(|error| asset(&path, &error))
+    };
+    let (config, weights) = (read("config.json")?, read("model.safetensors")?);
+    TokenSetEncoder::load(&config, &weights).map_err(|error| asset(model, &error))
 }
 
 fn asset(path: &Path, reason: &dyn std::fmt::Display) -> Error {

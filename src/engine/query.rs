@@ -1,7 +1,8 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
-use super::seam::{self, Embedding};
+use super::seam;
 use super::{Engine, Error, QuerySummary};
+use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
 
 /// What a caller asks about.

@@ -3,7 +3,7 @@
 //! The file names the corpus and the model it belongs to and ends in a checksum: a file that does
 //! not match in every byte is ignored and made anew.
 
-use super::seam::Embedding;
+use crate::embedding::Embedding;
 use std::io::Write;
 use std::path::Path;
 

@@ -1,9 +1,11 @@
 //! Search: the entries nearest to a query.
 
 use super::relation::{Evidence, relation};
-use super::seam::{Embedding, Entry, Neighbour};
+use super::seam::Entry;
 use super::{Engine, Error, Filter, Hit, Query, QuerySummary, SearchAnswer};
+use crate::embedding::Embedding;
 use crate::graph::Digests;
+use crate::index::Neighbour;
 use std::borrow::Cow;
 use std::time::Instant;
 
