@@ -4,6 +4,7 @@
 
 pub mod json;
 mod limits;
+pub mod nas;
 mod raw;
 
 pub use limits::Limits;
