@@ -1,11 +1,15 @@
 //! From bytes to an architecture: importers read a format into a [`RawGraph`] in its own dialect.
 //!
-//! Never touches the disk: callers bring bytes. Every importer is bounded by [`Limits`].
+//! Never touches the disk: callers bring bytes. Every importer is bounded by [`Limits`]. The
+//! format is told by content, never by a file's suffix.
 
+pub mod canonical;
+mod format;
 pub mod json;
 mod limits;
 pub mod nas;
 mod raw;
 
+pub use format::{Error, Format, read};
 pub use limits::Limits;
 pub use raw::{Dialect, Map, RawGraph, RawNode, RawValue};
