@@ -5,6 +5,7 @@
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
 pub mod api;
+pub mod corpus;
 pub mod embedding;
 pub mod engine;
 pub mod graph;

@@ -3,7 +3,7 @@
 //! They carry their OpenAPI schema because both print them unchanged; a field renamed here is
 //! renamed for every script that reads it.
 
-use super::seam::Entry;
+use crate::corpus::{Entry, Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -103,7 +103,6 @@ pub struct EntrySummary {
 
 impl From<&Entry> for EntrySummary {
     fn from(entry: &Entry) -> Self {
-        let digests = entry.digests();
         Self {
             id: entry.id.clone(),
             name: entry.name.clone(),
@@ -111,11 +110,11 @@ impl From<&Entry> for EntrySummary {
             coarse_family: entry.coarse_family.clone(),
             source: entry.package.clone(),
             task: entry.task.clone(),
-            published: entry.is_published(),
+            published: entry.kind == Kind::Published,
             parameters: entry.parameters,
             flops: entry.flops,
-            digest: digests.exact.to_string(),
-            coarse_digest: digests.coarse.to_string(),
+            digest: entry.exact.to_string(),
+            coarse_digest: entry.coarse.to_string(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which entries a search or a list may return. Filters are exact: they never cost a hit.
 
-use super::{Error, seam::Entry};
+use super::Error;
+use crate::corpus::{Entry, Kind};
 
 /// Bounds on a number, both included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Filter {
             && self.admits_name(entry)
             && self
                 .published
-                .is_none_or(|published| published == entry.is_published())
+                .is_none_or(|published| published == (entry.kind == Kind::Published))
             && self.parameters.holds(entry.parameters)
             && self.flops.holds(entry.flops)
     }

@@ -10,9 +10,9 @@ mod error;
 mod filter;
 mod open;
 mod query;
+mod read;
 mod relation;
 mod saved;
-mod seam;
 mod search;
 
 pub use answer::{
@@ -25,12 +25,12 @@ pub use open::Parts;
 pub use query::Query;
 pub use search::SearchOptions;
 
+use crate::corpus::Corpus;
 use crate::embedding::Embedding;
 use crate::import::Limits;
 use crate::index::Index;
 use crate::model::Encoder;
 use query::Known;
-use seam::Corpus;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -65,11 +65,6 @@ impl Engine {
     /// The version of the model that makes the answers.
     pub fn model_version(&self) -> &str {
         self.encoder.version()
-    }
-
-    /// The corpus that is searched.
-    pub fn corpus(&self) -> &Corpus {
-        &self.corpus
     }
 
     /// Most hits of one search.

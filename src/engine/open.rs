@@ -1,10 +1,10 @@
 //! Putting an engine together: from the files of a release, or from parts made in code.
 
 use super::saved::{self, Key};
-use super::seam::{self, Corpus};
-use super::{Config, Engine, Error};
+use super::{Config, Engine, Error, read};
+use crate::corpus::{Corpus, Entry};
 use crate::embedding::Embedding;
-use crate::import::Limits;
+use crate::import::{Limits, RawGraph};
 use crate::index::ExactIndex;
 use crate::model::{Encoder, TokenSetEncoder};
 use rayon::prelude::*;
@@ -40,11 +40,15 @@ impl Engine {
     ) -> Result<Self, Error> {
         let corpus_path = config.assets_dir.join("corpus").join("netkin.corpus");
         let bytes = std::fs::read(&corpus_path).map_err(|error| asset(&corpus_path, &error))?;
-        let checksum = blake3::hash(&bytes).to_hex().to_string();
-        let corpus = seam::read_corpus(&bytes).map_err(|reason| asset(&corpus_path, &reason))?;
+        let corpus = Corpus::read(bytes).map_err(|error| asset(&corpus_path, &error))?;
+        let checksum = corpus.checksum();
         let model = newest_model(&config.assets_dir.join("models"))?;
         let encoder: Box<dyn Encoder> = Box::new(load_encoder(&model)?);
-        let file = format!("{}-{}.embeddings", &checksum[..16], encoder.version());
+        let file = format!(
+            "{}-{}.embeddings",
+            &checksum[..16.min(checksum.len())],
+            encoder.version()
+        );
         let embeddings = vec![
             model.join("corpus.embeddings"),
             data_dir.join("embeddings").join(file.replace('/', "_")),
@@ -75,11 +79,8 @@ impl Engine {
             reason: error.to_string(),
         })?;
         let entries = parts.corpus.entries();
-        let ids = entries.iter().enumerate();
         Ok(Self {
-            positions: ids
-                .map(|(place, entry)| (entry.id.clone(), place))
-                .collect::<HashMap<_, _>>(),
+            positions: positions(entries),
             known: entries.iter().map(|_| OnceLock::new()).collect(),
             index: Box::new(index),
             embeddings,
@@ -89,6 +90,24 @@ impl Engine {
             config,
         })
     }
+}
+
+/// Where each id is; the aliases of an entry lead to it too.
+fn positions(entries: &[Entry]) -> HashMap<String, usize> {
+    let mut positions = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        for alias in &entry.aliases {
+            positions.entry(alias.clone()).or_insert(position);
+        }
+    }
+    // Ids second: an id wins over an alias of the same name.
+    positions.extend(
+        entries
+            .iter()
+            .zip(0..)
+            .map(|(entry, place)| (entry.id.clone(), place)),
+    );
+    positions
 }
 
 fn embeddings(
@@ -125,18 +144,43 @@ fn embed_corpus(
 ) -> Result<Vec<Embedding>, Error> {
     let all = parts.corpus.entries().len();
     let done = AtomicUsize::new(0);
-    (0..all)
+    // Block by block: the graphs of one block are decompressed together.
+    let blocks: Vec<Vec<Embedding>> = (0..parts.corpus.block_count())
         .into_par_iter()
-        .map(|position| {
-            let architecture = seam::architecture(&parts.corpus, position, limits)?;
-            let embedding = parts.encoder.encode(&architecture);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
-            embedding.map_err(|error| Error::Encode {
-                name: parts.corpus.entries()[position].id.clone(),
-                reason: error.to_string(),
-            })
+        .map(|block| {
+            let (first, graphs) =
+                parts
+                    .corpus
+                    .block_graphs(block)
+                    .map_err(|error| Error::Unreadable {
+                        name: "the corpus".to_owned(),
+                        reason: error.to_string(),
+                    })?;
+            let embed = |(offset, raw): (usize, &RawGraph)| {
+                let id = &parts.corpus.entries()[first + offset].id;
+                let embedding = embed(parts.encoder.as_ref(), id, raw, limits);
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+                embedding
+            };
+            graphs.iter().enumerate().map(embed).collect()
         })
-        .collect()
+        .collect::<Result<_, Error>>()?;
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+fn embed(
+    encoder: &dyn Encoder,
+    id: &str,
+    raw: &RawGraph,
+    limits: &Limits,
+) -> Result<Embedding, Error> {
+    let architecture = read::canonicalised(id, raw, limits)?;
+    encoder
+        .encode(&architecture)
+        .map_err(|error| Error::Encode {
+            name: id.to_owned(),
+            reason: error.to_string(),
+        })
 }
 
 /// The model folder whose name sorts last; releases are named by date or version.

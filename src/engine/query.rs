@@ -1,7 +1,6 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
-use super::seam;
-use super::{Engine, Error, QuerySummary};
+use super::{Engine, Error, QuerySummary, read};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
 
@@ -42,7 +41,7 @@ impl Engine {
             Query::Id(id) => self.understand_entry(self.position(id)?),
             Query::Bytes { name, bytes } => self.understand_bytes(name.as_deref(), bytes),
             Query::Nas(text) => {
-                let architecture = seam::read_nas(text, &self.limits)?;
+                let architecture = read::cell(text, &self.limits)?;
                 Ok(understood(Some(text.clone()), "nas", architecture))
             }
         }
@@ -76,7 +75,7 @@ impl Engine {
 
     fn understand_entry(&self, position: usize) -> Result<Understood, Error> {
         let entry = &self.corpus.entries()[position];
-        let architecture = seam::architecture(&self.corpus, position, &self.limits)?;
+        let architecture = read::stored(&self.corpus, position, &self.limits)?;
         let mut understood = understood(Some(entry.id.clone()), "corpus", architecture);
         understood.summary.parameters = entry.parameters;
         Ok(understood)
@@ -84,10 +83,10 @@ impl Engine {
 
     fn understand_bytes(&self, name: Option<&str>, bytes: &[u8]) -> Result<Understood, Error> {
         let called = name.unwrap_or("the query");
-        let (format, architecture) = seam::read(called, bytes, &self.limits)?;
+        let (format, architecture) = read::bytes(called, bytes, &self.limits)?;
         let own = architecture.name.clone();
         let name = own.or_else(|| name.map(str::to_owned));
-        Ok(understood(name, &format, architecture))
+        Ok(understood(name, format, architecture))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Search: the entries nearest to a query.
 
 use super::relation::{Evidence, relation};
-use super::seam::Entry;
 use super::{Engine, Error, Filter, Hit, Query, QuerySummary, SearchAnswer};
+use crate::corpus::Entry;
 use crate::embedding::Embedding;
 use crate::graph::Digests;
 use crate::index::Neighbour;
@@ -102,7 +102,10 @@ impl Engine {
                 let evidence = Evidence {
                     query: prepared.digests,
                     query_family: family,
-                    entry: entry.digests(),
+                    entry: Digests {
+                        exact: entry.exact,
+                        coarse: entry.coarse,
+                    },
                     entry_family: &entry.family,
                     similarity,
                 };
@@ -125,7 +128,7 @@ impl Engine {
         let equal = neighbours
             .iter()
             .map(|neighbour| &entries[neighbour.position])
-            .find(|entry| entry.digests().exact == prepared.digests.exact);
+            .find(|entry| entry.exact == prepared.digests.exact);
         if let Some(entry) = equal {
             return Some(&entry.family);
         }

@@ -5,7 +5,9 @@ use crate::failure::Failure;
 use crate::render;
 use indicatif::{ProgressBar, ProgressStyle};
 use netkin::api;
+use netkin::corpus;
 use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
+use netkin::import::canonical::canonicalise;
 use netkin::settings::Settings;
 use serde::Serialize;
 use std::io::{IsTerminal, Read};
@@ -26,7 +28,7 @@ pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failur
             let answer = open(settings)?.compare(&a, &b)?;
             Ok(in_format(output.format, &answer, render::compare))
         }
-        Command::Corpus { command } => corpus(&command, settings),
+        Command::Corpus { command } => corpus(&command, &settings),
         Command::Openapi => Ok(api::openapi_yaml()),
     }
 }
@@ -173,13 +175,31 @@ fn in_format<T: Serialize>(format: Format, answer: &T, table: impl Fn(&T) -> Str
     }
 }
 
-fn corpus(command: &Corpus, _settings: Settings) -> Result<String, Failure> {
+fn corpus(command: &Corpus, settings: &Settings) -> Result<String, Failure> {
+    let path = settings.engine.assets_dir.join("corpus/netkin.corpus");
+    let unusable = |error: &dyn std::fmt::Display| Failure::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    };
+    let bytes = std::fs::read(&path).map_err(|error| unusable(&error))?;
+    let corpus = corpus::Corpus::read(bytes).map_err(|error| unusable(&error))?;
     match command {
-        Corpus::Stats { output } => Ok(in_format(
-            output.format,
-            &serde_json::json!({}),
-            render::fields,
-        )),
-        Corpus::Verify { .. } => Err(Failure::Damaged("not here yet".to_owned())),
+        Corpus::Stats { output } => {
+            let stats = serde_json::json!(corpus.stats());
+            Ok(in_format(output.format, &stats, render::fields))
+        }
+        Corpus::Verify { output } => {
+            let failures = corpus::verify(&corpus, &settings.limits, canonicalise);
+            let failures = failures.map_err(|error| unusable(&error))?;
+            if let Some(first) = failures.first() {
+                let count = failures.len();
+                return Err(Failure::Damaged(format!(
+                    "{count} of its entries fail, the first is {}: {}",
+                    first.id, first.problem
+                )));
+            }
+            let answer = serde_json::json!({ "entries": corpus.entries().len(), "failures": [] });
+            Ok(in_format(output.format, &answer, render::fields))
+        }
     }
 }

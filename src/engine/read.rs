@@ -1,0 +1,61 @@
+//! Raw graphs to architectures, with errors that name what was read.
+
+use super::Error;
+use crate::corpus::Corpus;
+use crate::graph::Architecture;
+use crate::import::{self, Format, Limits, RawGraph, canonical, nas};
+
+/// The architecture of a stored entry.
+pub(super) fn stored(
+    corpus: &Corpus,
+    position: usize,
+    limits: &Limits,
+) -> Result<Architecture, Error> {
+    let id = &corpus.entries()[position].id;
+    let raw = corpus
+        .graph(position)
+        .map_err(|error| unreadable(id, &error))?;
+    canonicalised(id, &raw, limits)
+}
+
+/// The architecture in `bytes`, and the name of their format.
+pub(super) fn bytes(
+    name: &str,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(&'static str, Architecture), Error> {
+    let (format, raw) = import::read(bytes, limits).map_err(|error| unreadable(name, &error))?;
+    Ok((format_name(format), canonicalised(name, &raw, limits)?))
+}
+
+/// The architecture of a cell such as `nas:nb201:…`.
+pub(super) fn cell(text: &str, limits: &Limits) -> Result<Architecture, Error> {
+    let raw = nas::read(text, limits).map_err(|error| unreadable(text, &error))?;
+    canonicalised(text, &raw, limits)
+}
+
+/// `raw` as an architecture.
+pub(super) fn canonicalised(
+    name: &str,
+    raw: &RawGraph,
+    limits: &Limits,
+) -> Result<Architecture, Error> {
+    canonical::canonicalise(raw, limits).map_err(|error| Error::NoArchitecture {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Unreadable {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Onnx => "onnx",
+        Format::NetkinGraph => "netkin-graph",
+    }
+}

@@ -1,0 +1,248 @@
+//! The built server over real HTTP, on a port of the system's choice.
+
+use crate::release::{Release, plain_graph};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+struct Server {
+    process: Child,
+    address: String,
+    _release: Release,
+}
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Server {
+    fn start(settings: &[(&str, &str)]) -> Self {
+        let release = Release::new();
+        let mut process = release
+            .netkin()
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stderr.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .unwrap()
+            .to_owned();
+        let server = Self {
+            process,
+            address,
+            _release: release,
+        };
+        while server.get("/health/ready").status != 204 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    fn send(&self, request: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream.write_all(request).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        Reply {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes())
+    }
+
+    fn post(&self, path: &str, headers: &str, body: &[u8]) -> Reply {
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        );
+        self.send(&[head.as_bytes(), body].concat())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+
+#[test]
+fn a_raw_graph_and_an_id_find_the_same_entries() {
+    let server = Server::start(&[]);
+    let by_graph = server.post("/v1/search?k=3", JSON, &plain_graph());
+    assert_eq!(by_graph.status, 200, "{}", by_graph.body);
+    let by_id = server
+        .post(
+            "/v1/search",
+            JSON,
+            br#"{"id": "nasbench201/plain", "k": 3}"#,
+        )
+        .json();
+    assert_eq!(by_graph.json()["hits"], by_id["hits"]);
+    assert!(by_graph.head.contains("x-content-type-options: nosniff"));
+    let described = server.post("/v1/describe", JSON, &plain_graph());
+    assert_eq!(
+        described.json()["query"]["digest"],
+        by_id["query"]["digest"]
+    );
+}
+
+#[test]
+fn compressed_bodies_are_read() {
+    let server = Server::start(&[]);
+    let body = zstd::encode_all(&*plain_graph(), 1).unwrap();
+    let reply = server.post(
+        "/v1/search",
+        &format!("{JSON}content-encoding: zstd\r\n"),
+        &body,
+    );
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[test]
+fn refusals_are_problem_documents_with_a_stable_code() {
+    let server = Server::start(&[("NETKIN_SERVER_BODY_BYTES", "10000")]);
+    let cases = [
+        (
+            server.post("/v1/search?colour=red", JSON, b"{}"),
+            400,
+            "unknown_parameter",
+        ),
+        (
+            server.post("/v1/search?k=0", JSON, br#"{"id": "nasbench201/pool"}"#),
+            400,
+            "k_out_of_range",
+        ),
+        (
+            server.post("/v1/search", JSON, br#"{"id": "nowhere"}"#),
+            404,
+            "unknown_entry",
+        ),
+        (
+            server.post("/v1/search", "content-type: text/html\r\n", b"a"),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            server.post("/v1/search", JSON, &[b' '; 20000]),
+            413,
+            "body_too_large",
+        ),
+        (
+            server.post("/v1/search", "", b"not a model"),
+            422,
+            "unreadable_model",
+        ),
+        (server.get("/v1/architectures?cursor=x"), 400, "bad_cursor"),
+        (server.get("/nothing"), 404, "no_route"),
+        (server.get("/v1/search"), 405, "no_method"),
+    ];
+    for (reply, status, code) in cases {
+        let problem = reply.json();
+        assert_eq!(
+            (reply.status, problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
+        assert!(
+            reply
+                .head
+                .contains("content-type: application/problem+json")
+        );
+        let request_id = problem["request_id"].as_str().unwrap();
+        assert!(reply.head.contains(&format!("x-request-id: {request_id}")));
+    }
+}
+
+#[test]
+fn entries_are_listed_in_pages_and_found_by_ids_with_slashes() {
+    let server = Server::start(&[]);
+    let mut ids = Vec::new();
+    let mut path = "/v1/architectures?limit=2".to_owned();
+    loop {
+        let page = server.get(&path).json();
+        let items = page["items"].as_array().unwrap();
+        ids.extend(
+            items
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/v1/architectures?limit=2&cursor={cursor}");
+    }
+    assert_eq!(ids.len(), 5);
+    for id in ids {
+        assert_eq!(
+            server.get(&format!("/v1/architectures/{id}")).json()["id"],
+            id.as_str()
+        );
+    }
+}
+
+#[test]
+fn health_metrics_and_documentation_answer() {
+    let server = Server::start(&[]);
+    assert_eq!(server.get("/health/live").status, 204);
+    assert!(
+        server
+            .get("/metrics")
+            .body
+            .contains("netkin_http_requests_total")
+    );
+    assert_eq!(server.get("/docs/").status, 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_drains_and_ends_the_server_with_success() {
+    let mut server = Server::start(&[]);
+    let process = server.process.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &process])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    assert!(server.process.wait().unwrap().success());
+}
+
+#[test]
+fn slow_headers_are_cut_off() {
+    let server = Server::start(&[("NETKIN_SERVER_READ_TIMEOUT_MS", "200")]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    assert!(!reply.starts_with(b"HTTP/1.1 2"));
+}
