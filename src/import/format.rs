@@ -1,6 +1,6 @@
 //! Tells the format of some bytes and calls its importer.
 
-use super::{Limits, RawGraph, json};
+use super::{Limits, RawGraph, json, onnx};
 use serde::Serialize;
 
 /// A format that can be read.
@@ -25,16 +25,43 @@ pub enum Error {
     /// A broken raw graph.
     #[error(transparent)]
     Json(#[from] json::Error),
+    /// A broken ONNX model.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
 }
 
 /// Beginnings of formats that are refused: running or unpacking them is dangerous or useless.
 const REFUSED: &[(&[u8], &str, &str)] = &[
-    (b"PK\x03\x04", "a zip archive (a torch checkpoint or .keras file?)", "export the model to ONNX or trace it with the netkin Python client"),
-    (b"\x80\x02", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x03", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x04", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x05", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x89HDF", "an HDF5 file", "it holds weights; export the model to ONNX"),
+    (
+        b"PK\x03\x04",
+        "a zip archive (a torch checkpoint or .keras file?)",
+        "export the model to ONNX or trace it with the netkin Python client",
+    ),
+    (
+        b"\x80\x02",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x03",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x04",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x05",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x89HDF",
+        "an HDF5 file",
+        "it holds weights; export the model to ONNX",
+    ),
     (b"\x1f\x8b", "gzip data", "unpack it first"),
     (b"\x28\xb5\x2f\xfd", "zstd data", "unpack it first"),
 ];
@@ -49,7 +76,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Format, RawGraph), Error> 
     }
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(Error::Empty),
-        Some(_) => Ok((Format::NetkinGraph, json::read(bytes, limits)?)),
+        Some(b'{') => Ok((Format::NetkinGraph, json::read(bytes, limits)?)),
+        Some(_) => Ok((Format::Onnx, onnx::read(bytes, limits)?)),
     }
 }
 
@@ -60,12 +88,18 @@ mod tests {
     #[test]
     fn pickles_and_archives_are_refused_whatever_their_name() {
         for bytes in [&b"\x80\x04\x95rest"[..], b"PK\x03\x04rest", b"\x89HDF\r\n"] {
-            assert!(matches!(read(bytes, &Limits::default()), Err(Error::Refused(..))));
+            assert!(matches!(
+                read(bytes, &Limits::default()),
+                Err(Error::Refused(..))
+            ));
         }
     }
 
     #[test]
     fn nothing_is_refused_as_nothing() {
-        assert!(matches!(read(b" \n", &Limits::default()), Err(Error::Empty)));
+        assert!(matches!(
+            read(b" \n", &Limits::default()),
+            Err(Error::Empty)
+        ));
     }
 }

@@ -7,6 +7,7 @@ pub mod canonical;
 mod format;
 pub mod json;
 mod limits;
+pub mod onnx;
 mod raw;
 
 pub use format::{Error, Format, read};
