@@ -29,12 +29,36 @@ pub enum Error {
 
 /// Beginnings of formats that are refused: running or unpacking them is dangerous or useless.
 const REFUSED: &[(&[u8], &str, &str)] = &[
-    (b"PK\x03\x04", "a zip archive (a torch checkpoint or .keras file?)", "export the model to ONNX or trace it with the netkin Python client"),
-    (b"\x80\x02", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x03", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x04", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x80\x05", "a Python pickle", "pickles can run code and are never opened; export the model to ONNX"),
-    (b"\x89HDF", "an HDF5 file", "it holds weights; export the model to ONNX"),
+    (
+        b"PK\x03\x04",
+        "a zip archive (a torch checkpoint or .keras file?)",
+        "export the model to ONNX or trace it with the netkin Python client",
+    ),
+    (
+        b"\x80\x02",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x03",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x04",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x80\x05",
+        "a Python pickle",
+        "pickles can run code and are never opened; export the model to ONNX",
+    ),
+    (
+        b"\x89HDF",
+        "an HDF5 file",
+        "it holds weights; export the model to ONNX",
+    ),
     (b"\x1f\x8b", "gzip data", "unpack it first"),
     (b"\x28\xb5\x2f\xfd", "zstd data", "unpack it first"),
 ];
@@ -60,12 +84,18 @@ mod tests {
     #[test]
     fn pickles_and_archives_are_refused_whatever_their_name() {
         for bytes in [&b"\x80\x04\x95rest"[..], b"PK\x03\x04rest", b"\x89HDF\r\n"] {
-            assert!(matches!(read(bytes, &Limits::default()), Err(Error::Refused(..))));
+            assert!(matches!(
+                read(bytes, &Limits::default()),
+                Err(Error::Refused(..))
+            ));
         }
     }
 
     #[test]
     fn nothing_is_refused_as_nothing() {
-        assert!(matches!(read(b" \n", &Limits::default()), Err(Error::Empty)));
+        assert!(matches!(
+            read(b" \n", &Limits::default()),
+            Err(Error::Empty)
+        ));
     }
 }
