@@ -4,5 +4,6 @@
 //! whichever exporter wrote the file. Folders are floors: a module may use its own children and
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
+pub mod corpus;
 pub mod graph;
 pub mod import;

@@ -7,6 +7,7 @@ pub mod canonical;
 mod format;
 pub mod json;
 mod limits;
+pub mod nas;
 pub mod onnx;
 mod raw;
 

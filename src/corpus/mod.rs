@@ -1,0 +1,16 @@
+//! The shipped corpus: one checksummed file of entries and their raw graphs.
+//!
+//! The entries can be read alone; graphs lie behind them in compressed blocks that are decoded on
+//! demand, in the torch dialect, so that new canonical rules need no new tracing. Bytes in, bytes
+//! out: never touches the disk. A damaged or truncated file is refused, never half read.
+
+mod columns;
+mod entry;
+mod families;
+mod file;
+mod pack;
+
+pub use entry::{Entry, Kind, Stats};
+pub use families::{Error as FamiliesError, Families, Family};
+pub use file::{Corpus, Error, write};
+pub use pack::{Failure, Options, PackError, Packed, Report, pack, verify};
