@@ -2,6 +2,7 @@
 //!
 //! Never touches the disk: callers bring bytes. Every importer is bounded by [`Limits`].
 
+pub mod canonical;
 mod limits;
 mod raw;
 

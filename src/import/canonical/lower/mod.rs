@@ -1,0 +1,79 @@
+//! Reads a raw graph of one dialect into a working graph.
+//!
+//! A pass over the raw nodes in order. Each raw output becomes an [`Operand`]: a computed value
+//! or a static one. Reshapes, casts and identities only change how a value arrives.
+
+mod build;
+mod fold;
+mod infer;
+mod nas;
+mod onnx;
+mod part;
+mod torch;
+
+use super::work::{Operand, Work};
+use super::{Error, Limits, RawGraph};
+use crate::graph::Edge;
+use crate::import::{Dialect, RawNode};
+use build::Builder;
+
+/// What each output of each raw node has become.
+type Values = Vec<Vec<Operand>>;
+
+pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
+    let mut builder = Builder::new(limits.nodes);
+    let mut values: Values = Vec::with_capacity(raw.nodes.len());
+    for (index, node) in raw.nodes.iter().enumerate() {
+        let operands = operands(node, &values);
+        let lowered = if &*node.op == "input" {
+            vec![builder.input(node.shapes.first().cloned().flatten())]
+        } else {
+            match raw.dialect {
+                Dialect::Torch => torch::lower(&mut builder, node, operands),
+                Dialect::Onnx => onnx::lower(&mut builder, node, operands),
+                Dialect::Nas => nas::lower(&mut builder, node, operands),
+                Dialect::Keras => {
+                    Err("the keras dialect cannot be read yet; export to ONNX".into())
+                }
+            }
+            .map_err(|problem| Error::Node {
+                node: index,
+                op: node.op.to_string(),
+                problem,
+            })?
+        };
+        if builder.is_full() {
+            return Err(Error::TooMany(limits.nodes));
+        }
+        values.push(lowered);
+    }
+    let outputs = raw
+        .outputs
+        .iter()
+        .filter_map(|edge| data_edge(&values, *edge))
+        .collect();
+    Ok(builder.finish(outputs))
+}
+
+fn operands(node: &RawNode, values: &Values) -> Vec<Operand> {
+    node.inputs
+        .iter()
+        .map(|edge| edge.map_or(Operand::Absent, |edge| value(values, edge)))
+        .collect()
+}
+
+/// A value nobody computed (a port past the last) is left out rather than guessed.
+fn value(values: &Values, edge: Edge) -> Operand {
+    values
+        .get(edge.node as usize)
+        .and_then(|ports| ports.get(edge.port as usize).or(ports.first()))
+        .cloned()
+        .unwrap_or(Operand::Absent)
+}
+
+fn data_edge(values: &Values, edge: Edge) -> Option<Edge> {
+    match value(values, edge) {
+        Operand::Data(edge, _) => Some(edge),
+        Operand::Static(_) | Operand::Absent => None,
+    }
+}

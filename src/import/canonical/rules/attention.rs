@@ -1,0 +1,198 @@
+//! Softmax attention: product, optional scale and bias, softmax, product.
+//!
+//! Masks computed from inputs by comparisons and sums are an attribute, not a subgraph: exporters
+//! build them in dozens of ways. Queries, keys and values that are parts of one projection read
+//! the projection itself.
+
+use crate::graph::{Attributes, Key, Operator};
+use crate::import::canonical::work::{Operand, Work};
+
+/// Steps from the softmax to either product.
+const REACH: usize = 8;
+
+pub(super) fn fuse(work: &mut Work) {
+    for node in 0..work.nodes.len() {
+        if work.is(node, &Operator::MatMul) {
+            fuse_product(work, node);
+        } else if work.is(node, &Operator::Attention) {
+            settle_bias(work, node);
+        }
+    }
+}
+
+fn fuse_product(work: &mut Work, node: usize) {
+    for (weights, values) in [(0, 1), (1, 0)] {
+        let Some(softmax) = softmax_below(work, node, weights) else {
+            continue;
+        };
+        let Some((scores, bias)) = scores_below(work, softmax) else {
+            continue;
+        };
+        let width = work
+            .operand(scores, 0)
+            .shape()
+            .and_then(|shape| shape.dim(-1));
+        let mut attributes = Attributes::default();
+        if let Some(width) = width {
+            attributes.set(Key::HeadDim, width);
+        }
+        if let Some(word) = bias.word() {
+            attributes.set(Key::Bias, word);
+        }
+        let operands = vec![
+            unscaled(work, scores, 0),
+            unscaled(work, scores, 1),
+            work.operand(node, values),
+        ];
+        let node = &mut work.nodes[node];
+        node.operator = Operator::Attention;
+        node.attributes = attributes;
+        node.operands = operands;
+        return;
+    }
+}
+
+/// What is added to the scores.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Bias {
+    Nothing,
+    Static,
+    Data,
+}
+
+impl Bias {
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Static => Some("static"),
+            Self::Data => Some("data"),
+        }
+    }
+}
+
+/// The softmax below `position`; guards against not-a-number stand between in some exports.
+fn softmax_below(work: &Work, node: usize, position: usize) -> Option<usize> {
+    let mut below = work.producer(node, position)?;
+    for _ in 0..REACH {
+        match work.nodes[below].operator {
+            Operator::Softmax => return Some(below),
+            Operator::Where => below = last_data(work, below)?,
+            Operator::Scale => below = work.producer(below, 0)?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn last_data(work: &Work, node: usize) -> Option<usize> {
+    work.data_positions(node)
+        .last()
+        .and_then(|place| work.producer(node, *place))
+}
+
+/// The product of queries and keys below the softmax, and what was added to it.
+fn scores_below(work: &Work, softmax: usize) -> Option<(usize, Bias)> {
+    let mut bias = Bias::Nothing;
+    let mut below = work.producer(softmax, 0)?;
+    for _ in 0..REACH {
+        let node = &work.nodes[below];
+        match node.operator {
+            Operator::MatMul => return Some((below, bias)),
+            Operator::Scale | Operator::Clip => below = work.producer(below, 0)?,
+            Operator::Mul if work.data_positions(below).len() == 1 => {
+                below = first_data(work, below)?
+            }
+            Operator::Add | Operator::Where | Operator::Sub => {
+                let more = work.data_positions(below).len() > 1;
+                let this = if more { Bias::Data } else { Bias::Static };
+                bias = if this > bias { this } else { bias };
+                below = product_side(work, below)?;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn first_data(work: &Work, node: usize) -> Option<usize> {
+    work.data_positions(node)
+        .first()
+        .and_then(|place| work.producer(node, *place))
+}
+
+/// Of the operands of a sum, the one that leads to a product soonest.
+fn product_side(work: &Work, node: usize) -> Option<usize> {
+    let candidates: Vec<usize> = work
+        .data_positions(node)
+        .iter()
+        .filter_map(|place| work.producer(node, *place))
+        .collect();
+    candidates
+        .iter()
+        .copied()
+        .find(|candidate| leads_to_product(work, *candidate))
+        .or(candidates.first().copied())
+}
+
+fn leads_to_product(work: &Work, mut node: usize) -> bool {
+    for _ in 0..REACH {
+        match work.nodes[node].operator {
+            Operator::MatMul => return true,
+            Operator::Scale | Operator::Add | Operator::Where | Operator::Clip | Operator::Mul => {
+                match first_data(work, node) {
+                    Some(below) => node = below,
+                    None => return false,
+                }
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn unscaled(work: &Work, node: usize, position: usize) -> Operand {
+    let mut operand = work.operand(node, position);
+    while let Operand::Data(edge, _) = &operand {
+        let below = edge.node as usize;
+        let scaled = work.is(below, &Operator::Scale) && work.nodes[below].scale.0 > 0.0;
+        if !scaled {
+            break;
+        }
+        let shape = operand.shape().cloned();
+        operand = match work.operand(below, 0) {
+            Operand::Data(edge, _) => Operand::Data(edge, shape),
+            other => other,
+        };
+    }
+    operand
+}
+
+/// A mask operand is an attribute already; the subgraph that computes it goes.
+fn settle_bias(work: &mut Work, node: usize) {
+    work.nodes[node].operands.truncate(3);
+    let operands = [0, 1, 2].map(|place| unscaled(work, node, place));
+    work.nodes[node].operands = operands.to_vec();
+}
+
+/// Queries, keys and values that are slices of one value read that value.
+pub(super) fn absorb_projections(work: &mut Work) {
+    for node in 0..work.nodes.len() {
+        if !work.is(node, &Operator::Attention) {
+            continue;
+        }
+        for place in 0..work.nodes[node].operands.len() {
+            let mut operand = work.operand(node, place);
+            let shape = operand.shape().cloned();
+            while let Operand::Data(edge, _) = &operand {
+                let below = edge.node as usize;
+                if !work.is(below, &Operator::Slice) {
+                    break;
+                }
+                operand = work.operand(below, 0);
+            }
+            if let Operand::Data(edge, _) = operand {
+                work.nodes[node].operands[place] = Operand::Data(edge, shape);
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A cyclic shift written as two slices and a concatenation; shifts along several axes are one.
+
+use crate::graph::{Attributes, Operator};
+use crate::import::canonical::work::Work;
+
+pub(super) fn fuse(work: &mut Work) {
+    for node in 0..work.nodes.len() {
+        if work.is(node, &Operator::Concat) {
+            fuse_concat(work, node);
+        }
+    }
+    let readers = work.readers();
+    for node in 0..work.nodes.len() {
+        if let Some(before) = work
+            .producer(node, 0)
+            .filter(|_| work.is(node, &Operator::Roll))
+        {
+            if work.is(before, &Operator::Roll) && readers[before].len() == 1 {
+                work.bypass(before, 0);
+            }
+        }
+    }
+}
+
+/// concat(x[k..], x[..k]): the second part comes first.
+fn fuse_concat(work: &mut Work, node: usize) {
+    if work.nodes[node].operands.len() != 2 || work.data_positions(node).len() != 2 {
+        return;
+    }
+    let (Some(first), Some(second)) = (work.producer(node, 0), work.producer(node, 1)) else {
+        return;
+    };
+    if !work.is(first, &Operator::Slice) || !work.is(second, &Operator::Slice) {
+        return;
+    }
+    let whole = work.edge(first, 0).is_some() && work.edge(first, 0) == work.edge(second, 0);
+    let word = |node: usize| {
+        work.nodes[node]
+            .attributes
+            .word(crate::graph::Key::Part)
+            .unwrap_or("")
+            .to_string()
+    };
+    let swapped = matches!(
+        (word(first).as_str(), word(second).as_str()),
+        ("tail" | "one", "head") | ("tail", "one") | ("2/2", "1/2")
+    );
+    if whole && swapped {
+        let operand = work.operand(first, 0);
+        let node = &mut work.nodes[node];
+        node.operator = Operator::Roll;
+        node.attributes = Attributes::default();
+        node.operands = vec![operand];
+    }
+}
