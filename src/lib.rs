@@ -5,8 +5,11 @@
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
 pub mod embedding;
+pub mod eval;
 pub mod graph;
 pub mod import;
 pub mod index;
+pub mod matrix;
 pub mod model;
 pub mod random;
+pub mod train;
