@@ -251,12 +251,12 @@ mod tests {
         let x: Vec<f64> = (0..20).map(f64::from).collect();
         let solved = lower.solve(&x);
         let transposed = lower.solve_transposed(&x);
-        for row in 0..20 {
-            assert!((dot(lower.0.row(row), &solved) - x[row]).abs() < 1e-9);
+        for (row, value) in x.iter().enumerate() {
+            assert!((dot(lower.0.row(row), &solved) - value).abs() < 1e-9);
             let column: f64 = (0..20)
                 .map(|at| lower.0.row(at)[row] * transposed[at])
                 .sum();
-            assert!((column - x[row]).abs() < 1e-9);
+            assert!((column - value).abs() < 1e-9);
         }
     }
 
