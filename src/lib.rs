@@ -5,5 +5,12 @@
 //! lower floors, never a neighbour or a floor above (`tests/it/floors.rs` holds the table).
 
 pub mod corpus;
+pub mod embedding;
+pub mod eval;
 pub mod graph;
 pub mod import;
+pub mod index;
+pub mod matrix;
+pub mod model;
+pub mod random;
+pub mod train;

@@ -1,0 +1,236 @@
+//! Exhaustive search over one contiguous array: exact under every filter.
+//!
+//! Similarities are computed in blocks that stay in cache, then offered to a heap of the best `k`.
+//! The invariant: the answer is the first `k` of all accepted positions sorted by falling
+//! similarity, then rising position.
+
+use super::{Error, Index, Neighbour};
+use crate::embedding::{Embedding, Similarity, dot};
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// Vectors in one flat array.
+#[derive(Clone, Debug)]
+pub struct ExactIndex {
+    dim: usize,
+    values: Vec<f32>, // [vectors, dim]
+}
+
+impl ExactIndex {
+    /// An empty index for vectors of `dim` components.
+    pub fn new(dim: usize) -> Self {
+        Self {
+            dim,
+            values: Vec::new(),
+        }
+    }
+
+    /// An index of `embeddings`, in their order.
+    ///
+    /// # Errors
+    /// When one has another number of components than `dim`.
+    pub fn build<'a>(
+        dim: usize,
+        embeddings: impl IntoIterator<Item = &'a Embedding>,
+    ) -> Result<Self, Error> {
+        let mut index = Self::new(dim);
+        for embedding in embeddings {
+            index.insert(embedding)?;
+        }
+        Ok(index)
+    }
+
+    /// Appends a vector and returns its position.
+    ///
+    /// # Errors
+    /// When it has another number of components.
+    pub fn insert(&mut self, embedding: &Embedding) -> Result<usize, Error> {
+        let position = self.len();
+        if embedding.dim() != self.dim {
+            return Err(Error::Dim {
+                position,
+                found: embedding.dim(),
+                expected: self.dim,
+            });
+        }
+        self.values.extend_from_slice(embedding.as_slice());
+        Ok(position)
+    }
+}
+
+impl Index for ExactIndex {
+    fn len(&self) -> usize {
+        self.values.len().checked_div(self.dim).unwrap_or(0)
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn search(&self, query: &Embedding, k: usize, keep: &dyn Fn(usize) -> bool) -> Vec<Neighbour> {
+        assert_eq!(query.dim(), self.dim, "query of another model");
+        let mut best = Best::new(k.min(self.len()));
+        for (position, vector) in self.values.chunks_exact(self.dim.max(1)).enumerate() {
+            let similarity = dot(query.as_slice(), vector);
+            if best.would_take(similarity) && keep(position) {
+                best.offer(position, similarity);
+            }
+        }
+        best.into_neighbours()
+    }
+}
+
+/// The best `k` seen so far; the worst of them on top.
+struct Best {
+    k: usize,
+    heap: BinaryHeap<Reverse<Candidate>>,
+    threshold: f32,
+}
+
+impl Best {
+    fn new(k: usize) -> Self {
+        Self {
+            k,
+            heap: BinaryHeap::with_capacity(k + 1),
+            threshold: if k == 0 {
+                f32::INFINITY
+            } else {
+                f32::NEG_INFINITY
+            },
+        }
+    }
+
+    /// Positions are offered in rising order, so an equal similarity comes too late.
+    fn would_take(&self, similarity: f32) -> bool {
+        similarity > self.threshold
+    }
+
+    fn offer(&mut self, position: usize, similarity: f32) {
+        self.heap.push(Reverse(Candidate {
+            similarity: Similarity::clamped(similarity),
+            position,
+        }));
+        if self.heap.len() > self.k {
+            self.heap.pop();
+        }
+        if let (true, Some(Reverse(worst))) = (self.heap.len() == self.k, self.heap.peek()) {
+            self.threshold = worst.similarity.value();
+        }
+    }
+
+    fn into_neighbours(self) -> Vec<Neighbour> {
+        self.heap
+            .into_sorted_vec()
+            .into_iter()
+            .map(|Reverse(candidate)| Neighbour {
+                position: candidate.position,
+                similarity: candidate.similarity,
+            })
+            .collect()
+    }
+}
+
+/// Greater is nearer, or as near and earlier.
+#[derive(PartialEq, Eq)]
+struct Candidate {
+    similarity: Similarity,
+    position: usize,
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.similarity
+            .cmp(&other.similarity)
+            .then(other.position.cmp(&self.position))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    fn embeddings(count: usize, dim: usize) -> Vec<Embedding> {
+        let mut random = Random::new(7);
+        (0..count)
+            .map(|_| {
+                let values = (0..dim).map(|_| random.signed() as f32).collect();
+                Embedding::normalised(values).unwrap()
+            })
+            .collect()
+    }
+
+    fn sorted(
+        all: &[Embedding],
+        query: &Embedding,
+        k: usize,
+        keep: impl Fn(usize) -> bool,
+    ) -> Vec<Neighbour> {
+        let mut neighbours: Vec<Neighbour> = all
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| keep(*position))
+            .map(|(position, embedding)| Neighbour {
+                position,
+                similarity: query.similarity(embedding),
+            })
+            .collect();
+        neighbours.sort_by_key(|neighbour| (Reverse(neighbour.similarity), neighbour.position));
+        neighbours.truncate(k);
+        neighbours
+    }
+
+    #[test]
+    fn search_equals_sorting_under_every_filter() {
+        let all = embeddings(500, 24);
+        let index = ExactIndex::build(24, &all).unwrap();
+        for query in embeddings(5, 24).iter().chain(&all[..3]) {
+            for k in [0, 1, 7, 600] {
+                assert_eq!(
+                    index.search(query, k, &|_| true),
+                    sorted(&all, query, k, |_| true)
+                );
+                let rare = |position: usize| position % 97 == 5;
+                assert_eq!(index.search(query, k, &rare), sorted(&all, query, k, rare));
+            }
+        }
+    }
+
+    #[test]
+    fn ties_go_to_the_smaller_position() {
+        let one = Embedding::normalised(vec![1.0, 2.0, 3.0]).unwrap();
+        let index = ExactIndex::build(3, [&one, &one, &one]).unwrap();
+        let positions: Vec<usize> = index
+            .search(&one, 2, &|position| position != 0)
+            .iter()
+            .map(|neighbour| neighbour.position)
+            .collect();
+        assert_eq!(positions, [1, 2]);
+    }
+
+    #[test]
+    fn an_empty_index_answers_nothing() {
+        let one = Embedding::normalised(vec![1.0]).unwrap();
+        assert!(ExactIndex::new(1).search(&one, 5, &|_| true).is_empty());
+    }
+
+    #[test]
+    fn a_vector_of_another_dim_is_refused_by_position() {
+        let mut index = ExactIndex::new(2);
+        let three = Embedding::normalised(vec![1.0; 3]).unwrap();
+        assert_eq!(
+            index.insert(&three),
+            Err(Error::Dim {
+                position: 0,
+                found: 3,
+                expected: 2
+            })
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! The encoder that ships: hashed token sets, then one learned linear projection.
+//!
+//! The projection is fitted by `train` (within-class whitening, then the leading directions) and
+//! stored in half precision. Without one the hashed vector itself is the embedding. Never touches
+//! the disk: callers bring bytes.
+
+use super::{Encoder, Error, hashing, tokens::tokens};
+use crate::embedding::{Embedding, dot};
+use crate::graph::Architecture;
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+
+const PROJECTION: &str = "projection";
+/// Largest hashed or embedded vector a config may ask for.
+const MAX_DIM: usize = 1 << 16;
+
+/// `config.json` of a model folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the release.
+    pub version: String,
+    /// What kind of encoder: always `token_set`.
+    pub encoder: String,
+    /// Components of an embedding.
+    pub dim: usize,
+    /// How tokens become the vector that is projected.
+    pub hashing: hashing::Config,
+    /// Seed of the fit.
+    pub seed: u64,
+    /// Hash of the training data, in hexadecimal.
+    pub data_hash: String,
+}
+
+/// Token sets, hashed and projected.
+#[derive(Clone, Debug)]
+pub struct TokenSetEncoder {
+    config: Config,
+    projection: Option<Box<[f32]>>, // [dim, hashing.dim]
+}
+
+impl TokenSetEncoder {
+    /// The encoder without a projection: nothing learned, embeddings as wide as the hashing.
+    ///
+    /// # Errors
+    /// When `hashing.dim` is 0 or absurd.
+    pub fn unfitted(hashing: hashing::Config) -> Result<Self, Error> {
+        let config = Config {
+            version: "unfitted".into(),
+            encoder: "token_set".into(),
+            dim: hashing.dim,
+            seed: hashing.seed,
+            hashing,
+            data_hash: String::new(),
+        };
+        check(&config)?;
+        Ok(Self {
+            config,
+            projection: None,
+        })
+    }
+
+    /// The encoder with a fitted projection, rounded to half precision as it will be stored.
+    ///
+    /// # Errors
+    /// When the projection is not `[dim, hashing.dim]` or a weight does not fit half precision.
+    pub fn fitted(config: Config, projection: &[f32]) -> Result<Self, Error> {
+        check(&config)?;
+        if projection.len() != config.dim * config.hashing.dim {
+            return Err(Error::Shape {
+                tensor: PROJECTION,
+                found: vec![projection.len()],
+                expected: vec![config.dim, config.hashing.dim],
+            });
+        }
+        let rounded = projection
+            .iter()
+            .map(|weight| f16::from_f32(*weight).to_f32())
+            .collect();
+        Self::with_projection(config, rounded)
+    }
+
+    /// Reads a model from the bytes of its `config.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// When either is corrupt, or they do not belong together.
+    pub fn load(config: &[u8], weights: &[u8]) -> Result<Self, Error> {
+        let config: Config = serde_json::from_slice(config).map_err(Error::Config)?;
+        check(&config)?;
+        let tensors =
+            SafeTensors::deserialize(weights).map_err(|error| Error::Weights(error.to_string()))?;
+        let tensor = tensors
+            .tensor(PROJECTION)
+            .map_err(|_| Error::MissingTensor(PROJECTION))?;
+        let expected = vec![config.dim, config.hashing.dim];
+        if tensor.shape() != expected {
+            return Err(Error::Shape {
+                tensor: PROJECTION,
+                found: tensor.shape().to_vec(),
+                expected,
+            });
+        }
+        if tensor.dtype() != Dtype::F16 {
+            return Err(Error::Format {
+                tensor: PROJECTION,
+                found: format!("{:?}", tensor.dtype()),
+            });
+        }
+        let (pairs, _) = tensor.data().as_chunks::<2>();
+        let projection = pairs
+            .iter()
+            .map(|bytes| f16::from_le_bytes(*bytes).to_f32())
+            .collect();
+        Self::with_projection(config, projection)
+    }
+
+    fn with_projection(config: Config, projection: Box<[f32]>) -> Result<Self, Error> {
+        if projection.iter().any(|weight| !weight.is_finite()) {
+            return Err(Error::NotFinite(PROJECTION));
+        }
+        Ok(Self {
+            config,
+            projection: Some(projection),
+        })
+    }
+
+    /// What the model says of itself.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The bytes of `model.safetensors`; `None` without a projection.
+    ///
+    /// # Errors
+    /// When the tensor cannot be laid out.
+    pub fn weights(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(projection) = &self.projection else {
+            return Ok(None);
+        };
+        let bytes: Vec<u8> = projection
+            .iter()
+            .flat_map(|weight| f16::from_f32(*weight).to_le_bytes())
+            .collect();
+        let corrupt = |error: safetensors::SafeTensorError| Error::Weights(error.to_string());
+        let shape = vec![self.config.dim, self.config.hashing.dim];
+        let tensor = TensorView::new(Dtype::F16, shape, &bytes).map_err(corrupt)?;
+        safetensors::serialize([(PROJECTION, tensor)], None)
+            .map(Some)
+            .map_err(corrupt)
+    }
+
+    /// The vector before the projection: what a fit works on.
+    pub fn hashed(&self, architecture: &Architecture) -> Vec<f32> {
+        hashing::hashed(&tokens(architecture), &self.config.hashing)
+    }
+}
+
+impl Encoder for TokenSetEncoder {
+    fn version(&self) -> &str {
+        &self.config.version
+    }
+
+    fn dim(&self) -> usize {
+        self.config.dim
+    }
+
+    fn encode(&self, architecture: &Architecture) -> Result<Embedding, Error> {
+        let hashed = self.hashed(architecture);
+        let values = match &self.projection {
+            None => hashed,
+            Some(projection) => projection
+                .chunks_exact(hashed.len())
+                .map(|row| dot(row, &hashed))
+                .collect(),
+        };
+        Ok(Embedding::normalised(values)?)
+    }
+}
+
+fn check(config: &Config) -> Result<(), Error> {
+    let refuse = |field, problem: &str| {
+        Err(Error::Setting {
+            field,
+            problem: problem.into(),
+        })
+    };
+    if config.encoder != "token_set" {
+        return refuse("encoder", "is not `token_set`");
+    }
+    if config.dim == 0 || config.dim > MAX_DIM {
+        return refuse("dim", "must lie between 1 and 65536");
+    }
+    if config.hashing.dim == 0 || config.hashing.dim > MAX_DIM {
+        return refuse("hashing.dim", "must lie between 1 and 65536");
+    }
+    let weights = config.hashing.groups.iter();
+    let mut weights = weights.chain([&config.hashing.counts, &config.hashing.widths]);
+    if weights.any(|weight| !weight.is_finite() || *weight < 0.0) {
+        return refuse("hashing", "has a weight that is negative or not finite");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Attributes, Edge, Node, Operator};
+
+    fn architecture() -> Architecture {
+        let node = |operator, inputs: &[u32]| Node {
+            operator,
+            attributes: Attributes::default(),
+            inputs: inputs.iter().copied().map(Edge::first).collect(),
+            shape: None,
+            flops: 0,
+        };
+        let nodes = vec![node(Operator::Input, &[]), node(Operator::Conv, &[0])];
+        Architecture::new(None, 0, nodes, vec![Edge::first(1)]).unwrap()
+    }
+
+    fn fitted() -> TokenSetEncoder {
+        let hashing = hashing::Config {
+            dim: 64,
+            ..hashing::Config::default()
+        };
+        let config = Config {
+            version: "test".into(),
+            encoder: "token_set".into(),
+            dim: 8,
+            hashing,
+            seed: 0,
+            data_hash: String::new(),
+        };
+        let projection: Vec<f32> = (0..8 * 64).map(|at| (at as f32).sin()).collect();
+        TokenSetEncoder::fitted(config, &projection).unwrap()
+    }
+
+    fn config_bytes(encoder: &TokenSetEncoder) -> Vec<u8> {
+        serde_json::to_vec(encoder.config()).unwrap()
+    }
+
+    #[test]
+    fn a_stored_model_encodes_bit_for_bit_alike() {
+        let encoder = fitted();
+        let weights = encoder.weights().unwrap().unwrap();
+        let loaded = TokenSetEncoder::load(&config_bytes(&encoder), &weights).unwrap();
+        assert_eq!(
+            loaded.encode(&architecture()).unwrap(),
+            encoder.encode(&architecture()).unwrap()
+        );
+        assert_eq!(loaded.weights().unwrap().unwrap(), weights);
+    }
+
+    #[test]
+    fn corrupt_or_mismatched_weights_are_refused() {
+        let encoder = fitted();
+        let weights = encoder.weights().unwrap().unwrap();
+        let config = config_bytes(&encoder);
+        for end in [0, 7, weights.len() / 2, weights.len() - 1] {
+            let error = TokenSetEncoder::load(&config, &weights[..end]).unwrap_err();
+            assert!(matches!(error, Error::Weights(_)), "{error}");
+        }
+        let mut other = encoder.config().clone();
+        other.dim = 9;
+        let other = serde_json::to_vec(&other).unwrap();
+        let error = TokenSetEncoder::load(&other, &weights).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "tensor `projection` has shape [8, 64], but config.json asks for [9, 64]"
+        );
+        assert!(matches!(
+            TokenSetEncoder::load(b"{}", &weights),
+            Err(Error::Config(_))
+        ));
+        let mut poisoned = weights;
+        let last = poisoned.len() - 2;
+        poisoned[last..].copy_from_slice(&f16::NAN.to_le_bytes());
+        assert!(matches!(
+            TokenSetEncoder::load(&config, &poisoned),
+            Err(Error::NotFinite(_))
+        ));
+    }
+
+    #[test]
+    fn an_unfitted_encoder_embeds_too() {
+        let encoder = TokenSetEncoder::unfitted(hashing::Config::default()).unwrap();
+        assert_eq!(
+            encoder.encode(&architecture()).unwrap().dim(),
+            encoder.dim()
+        );
+    }
+}
