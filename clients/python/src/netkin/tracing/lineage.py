@@ -21,6 +21,7 @@ from netkin.raw_graph import Node, Ref
 from netkin.tracing.arguments import dtype_name
 
 MAX_COMPARED_ELEMENTS = 1 << 26
+NEVER_READ = -1
 
 
 class Origin(Enum):
@@ -46,12 +47,12 @@ class Region(NamedTuple):
 
 @dataclass
 class View:
-    """How a region was reached: its value, the writes it has seen, and what it was taken from."""
+    """A region's value, the writes it has seen, and the view operator that first reached it."""
 
     ref: Ref | None
     writes_seen: int
-    source: Region | None
-    node: int | None
+    source: Region | None = None
+    taken_by: Ref | None = None
 
 
 class Write(NamedTuple):
@@ -71,6 +72,11 @@ class Memory:
     root: Region | None = None
     views: dict[Region, View] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
+    initially: Origin = Origin.CONSTANT  # what the elements are that no write has reached
+
+    def view_of_root(self) -> View:
+        """A view that no recorded operator took and that has seen no write."""
+        return View(None, NEVER_READ, self.root)
 
 
 class Lineage:
@@ -93,7 +99,7 @@ class Lineage:
         """Note a tensor that no input reaches, unless its memory is known already."""
         key = storage_key(tensor)
         if key is not None and key not in self._memories:
-            self._memories[key] = Memory(origin, tensor, owners)
+            self._memories[key] = Memory(origin, tensor, owners, initially=origin)
 
     def read(self, tensor: torch.Tensor) -> Ref | None:
         """The node output that holds the tensor's present values; None if no input reaches it."""
@@ -110,8 +116,10 @@ class Lineage:
         region = region_of(tensor)
         memory = self._memories.get(key)
         if memory is None:
-            first = View(ref, 0, None, None)
-            self._memories[key] = Memory(Origin.INPUT, tensor, root=region, views={region: first})
+            views = {region: View(ref, 0)}
+            self._memories[key] = Memory(
+                Origin.INPUT, tensor, root=region, views=views, initially=Origin.INPUT
+            )
             return True
         if memory.origin is not Origin.INPUT:
             return False  # a view of a constant, such as bias.expand_as(x)
@@ -121,7 +129,7 @@ class Lineage:
             known.ref, known.writes_seen = ref, seen  # an identity: same values, newer node
             return True
         source = next((region_of(t) for t in operands if storage_key(t) == key), memory.root)
-        memory.views[region] = View(ref, seen, source, ref.node)
+        memory.views[region] = View(ref, seen, source, ref)
         return True
 
     def write(self, tensor: torch.Tensor, ref: Ref | None) -> None:
@@ -136,29 +144,27 @@ class Lineage:
         if memory.origin is not Origin.INPUT:
             base = tensor._base if tensor._base is not None else tensor
             memory.root = region_of(base)
-            memory.views[memory.root] = View(None, 0, None, None)
+            memory.views[memory.root] = View(None, 0)
             memory.origin = Origin.INPUT
         memory.writes.append(Write(region, ref))
-        view = memory.views.setdefault(region, View(ref, 0, memory.root, None))
+        view = memory.views.setdefault(region, memory.view_of_root())
         view.ref, view.writes_seen = ref, len(memory.writes)
 
     def _fresh(self, memory: Memory, region: Region) -> Ref | None:
-        view = memory.views.get(region)
-        if view is None:
-            view = memory.views[region] = View(None, -1, memory.root, None)
+        view = memory.views.setdefault(region, memory.view_of_root())
         missed = [
             write
             for write in memory.writes[max(view.writes_seen, 0) :]
             if overlap(write.region, region, memory.holder)
         ]
-        never_taken = view.writes_seen < 0
+        never_read = view.writes_seen == NEVER_READ and memory.initially is Origin.INPUT
         view.writes_seen = len(memory.writes)
         if missed and missed[-1].region == region:
             view.ref = missed[-1].ref
         elif region == memory.root:
             for write in missed:
                 view.ref = self._put_back(memory, region, view.ref, write)
-        elif missed or never_taken:
+        elif missed or never_read:
             self._take_again(memory, region, view)
         return view.ref
 
@@ -171,46 +177,51 @@ class Lineage:
         if base is None and write.ref is None:
             return None
         inputs: list[Ref] = []
-        target = _operand(base, root, inputs)
-        source = _operand(write.ref, write.region, inputs)
-        view = memory.views[write.region]
-        taken_by = self._nodes[view.node] if view.node is not None else None
-        if taken_by is not None and taken_by.op == "__getitem__" and view.source == root:
-            index = taken_by.attributes["args"][1]
-            if len(taken_by.inputs) == 1:
-                return self._append("__setitem__", [target, index, source], inputs, root)
+        target = _operand(base, root, memory, inputs)
+        source = _operand(write.ref, write.region, memory, inputs)
+        index = self._index_of(memory, write.region)
+        if index is not None:
+            return self._append("__setitem__", [target, index, source], inputs, root)
         args = [target, source, *write.region.geometry()]
         return self._append("as_strided_scatter", args, inputs, root)
 
+    def _index_of(self, memory: Memory, region: Region) -> Any:
+        """The index under which a part was taken from the root, if that is how it was taken."""
+        view = memory.views[region]
+        if view.taken_by is None or view.source != memory.root:
+            return None
+        taken_by = self._nodes[view.taken_by.node]
+        plain = taken_by.op == "__getitem__" and len(taken_by.inputs) == 1
+        return taken_by.attributes["args"][1] if plain else None
+
     def _take_again(self, memory: Memory, region: Region, view: View) -> None:
         """Repeat the view on its source's present value."""
-        source = view.source if view.source is not None else memory.root
-        assert source is not None and source != region, "every view but the root has a source"
+        source = memory.root if view.taken_by is None else view.source
+        assert source is not None, "a memory that an input reaches has a root"
         base = self._fresh(memory, source)
         if base is None:
             view.ref = None
-        elif view.node is None or view.ref is None:
+        elif view.taken_by is None:
             args = [{"t": 0}, *region.geometry()]
             view.ref = self._append("as_strided", args, [base], region)
         else:
-            view.node = self._repeat(view.node, base)
-            view.ref = Ref(view.node, view.ref.output)
+            view.ref = view.taken_by = self._repeat(view.taken_by, base)
 
-    def _repeat(self, index: int, base: Ref) -> int:
-        done = self._taken_again.get((index, base))
-        if done is not None:
-            return done
-        old = self._nodes[index]
-        inputs = [base, *old.inputs[1:]]
-        self._nodes.append(
-            Node(old.op, inputs, old.attributes, old.shapes, 0, self.module_path)
-        )
-        self._taken_again[index, base] = len(self._nodes) - 1
-        return len(self._nodes) - 1
+    def _repeat(self, taken_by: Ref, base: Ref) -> Ref:
+        """The same view operator on another base; once for all of its outputs."""
+        again = self._taken_again.get((taken_by.node, base))
+        if again is None:
+            old = self._nodes[taken_by.node]
+            inputs = [base, *old.inputs[1:]]
+            self._nodes.append(
+                Node(old.op, inputs, old.attributes, old.shapes, module=self.module_path)
+            )
+            again = self._taken_again[taken_by.node, base] = len(self._nodes) - 1
+        return Ref(again, taken_by.output)
 
     def _append(self, op: str, args: list[Any], inputs: list[Ref], region: Region) -> Ref:
         shapes = [list(region.size)]
-        self._nodes.append(Node(op, inputs, {"args": args}, shapes, 0, self.module_path))
+        self._nodes.append(Node(op, inputs, {"args": args}, shapes, module=self.module_path))
         return Ref(len(self._nodes) - 1)
 
 
@@ -244,8 +255,10 @@ def overlap(a: Region, b: Region, holder: torch.Tensor) -> bool:
     return bool(painted.as_strided(b.size, b.stride, b.offset).any())
 
 
-def _operand(ref: Ref | None, region: Region, inputs: list[Ref]) -> dict[str, Any]:
+def _operand(
+    ref: Ref | None, region: Region, memory: Memory, inputs: list[Ref]
+) -> dict[str, Any]:
     if ref is None:
-        return {"c": list(region.size)}
+        return {"w" if memory.initially is Origin.WEIGHT else "c": list(region.size)}
     inputs.append(ref)
     return {"t": len(inputs) - 1}

@@ -7,14 +7,13 @@ them, so a module with real weights is neither copied nor changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from netkin.raw_graph import Node, Ref
 from netkin.tracing.arguments import constant_to_json_value, tensors_in, to_json_value
-from netkin.tracing.lineage import Lineage, Origin, storage_key
+from netkin.tracing.lineage import Lineage, Origin, region_of, storage_key
 from netkin.tracing.weightless import (
     MAX_FILLED_ELEMENTS,
     VALUE_FREE,
@@ -22,6 +21,7 @@ from netkin.tracing.weightless import (
     Outcome,
     Weightless,
     execute,
+    to_meta,
     without_device,
 )
 
@@ -103,25 +103,26 @@ class Recorder(Weightless):
         if key is None:
             return tensor
         if key not in self._twins:
-            elements = tensor.untyped_storage().nbytes() // tensor.element_size()
-            flat = torch.empty(elements, dtype=tensor.dtype, device="meta")
+            twin = to_meta(_whole(tensor))
             memory = self._lineage.memory_of(tensor)
             origin = memory.origin if memory else Origin.CONSTANT
-            self._lineage.declare(flat, origin, memory.owners if memory else frozenset())
+            self._lineage.declare(twin, origin, memory.owners if memory else frozenset())
             self._lineage.declare(tensor, origin)  # keeps the real storage, and so its key, alive
-            self._twins[key] = flat
+            self._twins[key] = twin
         return self._twin_or_self(tensor)
 
     def _twin_or_self(self, tensor: torch.Tensor) -> torch.Tensor:
         if tensor.is_meta or not self._twins:
             return tensor
         key = storage_key(tensor)
-        flat = self._twins.get(key) if key is not None else None
-        if flat is None:
+        twin = self._twins.get(key) if key is not None else None
+        if twin is None:
             return tensor if tensor.device.type == "cpu" else self._twin(tensor)
-        if flat.dtype != tensor.dtype:
-            return torch.empty_like(tensor, device="meta")
-        return flat.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+        if twin.dtype != tensor.dtype:
+            return to_meta(tensor)
+        if region_of(twin) == region_of(tensor):
+            return twin
+        return twin.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
 
     def _record(self, call: Call, outcome: Outcome) -> None:
         results = list(tensors_in(outcome.result))
@@ -165,7 +166,6 @@ class Recorder(Weightless):
                 self._lineage.write(tensor, None)
             return
         index = len(self.nodes)
-        node.parameters = self._count_parameters(operands)
         # A write returns its target, but for __setitem__ and a few others that return nothing.
         outputs = results or written
         node.shapes = [list(tensor.shape) for tensor in outputs]
@@ -181,7 +181,9 @@ class Recorder(Weightless):
                 reached = True
             else:
                 reached |= self._lineage.define(twin, ref, operands)
-        if not reached:
+        if reached:
+            node.parameters = self._count_parameters(operands)
+        else:
             self.nodes.pop()
 
     def _attributes(self, call: Call, inputs: list[Ref]) -> dict[str, Any]:
@@ -191,7 +193,7 @@ class Recorder(Weightless):
                 inputs.append(ref)
                 return {"t": len(inputs) - 1}
             memory = self._lineage.memory_of(tensor)
-            if memory is not None and memory.origin is Origin.WEIGHT:
+            if memory is not None and Origin.WEIGHT in (memory.origin, memory.initially):
                 return {"w": list(tensor.shape)}
             return constant_to_json_value(tensor)
 
@@ -209,6 +211,14 @@ class Recorder(Weightless):
         return sum(self._sizes[name] for name in fresh)
 
 
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself or the one that it is a view of, if that shows the whole storage."""
+    base = tensor._base if tensor._base is not None else tensor
+    elements = tensor.untyped_storage().nbytes() // tensor.element_size()
+    shows_all = base.dtype == tensor.dtype and base.numel() == elements
+    return base if shows_all else tensor.as_strided([elements], [1], 0)
+
+
 def _place(tensor: torch.Tensor) -> tuple[int | None, int, tuple[int, ...], tuple[int, ...]]:
     return storage_key(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
 
@@ -222,10 +232,3 @@ def _writes_own_view(call: Call) -> bool:
         return False
     return _place(target[index]) == _place(value)
 
-
-def module_paths(module: torch.nn.Module) -> dict[int, str]:
-    """Path of every submodule by the identity of its object; a shared one keeps its first."""
-    return {id(child): path for path, child in module.named_modules()}
-
-
-Hook = Callable[..., None]
