@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
+
 from netkin import Node, RawGraph
 from netkin.tracing.arguments import tensors_in
 

@@ -4,8 +4,9 @@ import json
 import re
 from pathlib import Path
 
-import netkin
 import pytest
+
+import netkin
 from netkin import InvalidGraph, Node, RawGraph, Ref
 
 

@@ -21,18 +21,20 @@ from netkin.raw_graph import Node, RawGraph, Ref
 from netkin.spec import Spec
 from netkin.tracing.arguments import map_tensors, tensors_in, tensors_in_output
 from netkin.tracing.recorder import Recorder
-from netkin.tracing.weightless import Call, Weightless, to_meta
+from netkin.tracing.weightless import Weightless, to_meta
 from netkin.version import __version__
 
 _active = threading.local()
 
 
-def trace(module: torch.nn.Module, *inputs: Any, name: str | None = None, **kwargs: Any) -> RawGraph:
+def trace(
+    module: torch.nn.Module, *inputs: Any, name: str | None = None, **kwargs: Any
+) -> RawGraph:
     """Record the operators that ``module(*inputs, **kwargs)`` calls, without running them.
 
     The forward runs in evaluation mode on meta tensors, which have shapes and no data, so it costs
-    neither the model's memory nor its time. The module keeps its weights, buffers and training
-    flags. Values are unknown during the trace: where the forward branches on a value that depends
+    neither the model's memory nor its time. The module keeps its weights, buffers, training flags
+    and other attributes (but lists and dicts that the forward itself grows stay grown). Values are unknown during the trace: where the forward branches on a value that depends
     on its inputs, that value counts as 0 or False, and a boolean mask selects everything.
 
     Args:
@@ -122,10 +124,6 @@ class _Skeleton(Weightless):
             return next(tensors_in((args, kwargs)))
         return super().__torch_function__(func, types, args, kwargs)
 
-    def perform(self, call: Call) -> Any:
-        """Skip in-place initialisation of tensors that have no data."""
-        return super().perform(call)
-
 
 def _check_module(module: Any) -> None:
     if not isinstance(module, torch.nn.Module):
@@ -195,15 +193,40 @@ def _surroundings(module: torch.nn.Module, recorder: Recorder) -> Iterator[None]
 
 @contextlib.contextmanager
 def _evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
-    """Sets the flags directly: a module's own train() may do more than that."""
-    training = [child for child in module.modules() if child.training]
+    """Evaluation mode inside; afterwards every attribute is again what it was before.
+
+    Forwards may store tensors on their modules, and here those would be meta tensors. The flag is
+    set directly, because a module's own train() may do more than that.
+    """
+    before = [(child, _attributes(child)) for child in module.modules()]
     try:
-        for child in training:
+        for child, _ in before:
             child.training = False
         yield
     finally:
-        for child in training:
-            child.training = True
+        for child, attributes in before:
+            _restore(child, attributes)
+
+
+_Attributes = dict[str, tuple[Any, dict[str, Any] | None]]
+
+
+def _attributes(child: torch.nn.Module) -> _Attributes:
+    """Every attribute, and the content of those that hold parameters, buffers and children."""
+    return {
+        name: (value, dict(value) if name in ("_parameters", "_buffers", "_modules") else None)
+        for name, value in vars(child).items()
+    }
+
+
+def _restore(child: torch.nn.Module, attributes: _Attributes) -> None:
+    for name in set(vars(child)) - set(attributes):
+        del vars(child)[name]
+    for name, (value, content) in attributes.items():
+        vars(child)[name] = value
+        if content is not None:
+            value.clear()
+            value.update(content)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -99,7 +99,7 @@ def constant_to_json_value(tensor: torch.Tensor) -> dict[str, Any]:
     written: dict[str, Any] = {"c": list(tensor.shape)}
     known = tensor.device.type == "cpu" and tensor.layout == torch.strided
     if known and tensor.numel() <= MAX_CONSTANT_VALUES and not tensor.is_complex():
-        values = cast("list[Any]", tensor.detach().reshape(-1).tolist())
+        values = tensor.detach().reshape(-1).tolist()
         written["v"] = [finite_or_name(v) if isinstance(v, float) else v for v in values]
     return written
 

@@ -168,9 +168,7 @@ class Lineage:
             self._take_again(memory, region, view)
         return view.ref
 
-    def _put_back(
-        self, memory: Memory, root: Region, base: Ref | None, write: Write
-    ) -> Ref | None:
+    def _put_back(self, memory: Memory, root: Region, base: Ref | None, write: Write) -> Ref | None:
         """The root's value after a write through a part of it."""
         if write.region == root:
             return write.ref
@@ -255,9 +253,7 @@ def overlap(a: Region, b: Region, holder: torch.Tensor) -> bool:
     return bool(painted.as_strided(b.size, b.stride, b.offset).any())
 
 
-def _operand(
-    ref: Ref | None, region: Region, memory: Memory, inputs: list[Ref]
-) -> dict[str, Any]:
+def _operand(ref: Ref | None, region: Region, memory: Memory, inputs: list[Ref]) -> dict[str, Any]:
     if ref is None:
         return {"w" if memory.initially is Origin.WEIGHT else "c": list(region.size)}
     inputs.append(ref)

@@ -13,7 +13,7 @@ import torch
 
 from netkin.raw_graph import Node, Ref
 from netkin.tracing.arguments import constant_to_json_value, tensors_in, to_json_value
-from netkin.tracing.lineage import Lineage, Origin, region_of, storage_key
+from netkin.tracing.lineage import Lineage, Origin, Region, region_of, storage_key
 from netkin.tracing.weightless import (
     MAX_FILLED_ELEMENTS,
     VALUE_FREE,
@@ -126,12 +126,10 @@ class Recorder(Weightless):
 
     def _record(self, call: Call, outcome: Outcome) -> None:
         results = list(tensors_in(outcome.result))
-        written = [self._twin(tensor) if not tensor.is_meta else tensor for tensor in (
-            outcome.written if self._reaches_input(call) else []
-        )]
         if call.name in VALUE_FREE or not self._reaches_input(call):
             self._declare_results(call, results)
             return
+        written = [t if t.is_meta else self._twin(t) for t in outcome.written]
         if call.name in _OVERWRITES:
             for tensor in written:
                 self._lineage.write(tensor, None)
@@ -154,9 +152,7 @@ class Recorder(Weightless):
         for tensor in results:
             self._lineage.declare(tensor, Origin.WEIGHT if weights else Origin.CONSTANT, owners)
 
-    def _append(
-        self, call: Call, results: list[torch.Tensor], written: list[torch.Tensor]
-    ) -> None:
+    def _append(self, call: Call, results: list[torch.Tensor], written: list[torch.Tensor]) -> None:
         operands = call.tensors()
         node = Node(call.name, module=self._lineage.module_path)
         node.attributes = self._attributes(call, node.inputs)
@@ -219,8 +215,8 @@ def _whole(tensor: torch.Tensor) -> torch.Tensor:
     return base if shows_all else tensor.as_strided([elements], [1], 0)
 
 
-def _place(tensor: torch.Tensor) -> tuple[int | None, int, tuple[int, ...], tuple[int, ...]]:
-    return storage_key(tensor), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+def _place(tensor: torch.Tensor) -> tuple[int | None, Region]:
+    return storage_key(tensor), region_of(tensor)
 
 
 def _writes_own_view(call: Call) -> bool:
@@ -231,4 +227,3 @@ def _writes_own_view(call: Call) -> bool:
     if storage_key(target) != storage_key(value) or any(True for _ in tensors_in(index)):
         return False
     return _place(target[index]) == _place(value)
-

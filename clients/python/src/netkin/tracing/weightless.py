@@ -23,18 +23,36 @@ MAX_PROBE_ELEMENTS = 1 << 26
 
 _FILLED = {"zeros", "ones", "full"}
 _UNFILLED = {"empty", "rand", "randn"}
-_OTHER_FACTORIES = (
-    "arange as_tensor empty_strided eye from_numpy hamming_window hann_window linspace logspace "
-    "normal randint randperm range scalar_tensor tensor tril_indices triu_indices"
-).split()
+_OTHER_FACTORIES = [
+    "arange",
+    "as_tensor",
+    "empty_strided",
+    "eye",
+    "from_numpy",
+    "hamming_window",
+    "hann_window",
+    "linspace",
+    "logspace",
+    "normal",
+    "randint",
+    "randperm",
+    "range",
+    "scalar_tensor",
+    "tensor",
+    "tril_indices",
+    "triu_indices",
+]
 FACTORIES = {
     getattr(torch, name)
     for name in [*_FILLED, *_UNFILLED, *_OTHER_FACTORIES]
     if hasattr(torch, name)
 }
 
-_LIKE_FILLED = {"zeros_like": 0, "empty_like": 0, "new_zeros": 0, "new_empty": 0}
-_LIKE_FILLED |= {"ones_like": 1, "new_ones": 1, "full_like": None, "new_full": None}
+_LIKE_FILLED: dict[str, int | None] = {
+    **dict.fromkeys(("zeros_like", "empty_like", "new_zeros", "new_empty"), 0),
+    **dict.fromkeys(("ones_like", "new_ones"), 1),
+    **dict.fromkeys(("full_like", "new_full"), None),  # the fill value is an argument
+}
 VALUE_FREE = {*_LIKE_FILLED, "new_tensor", "rand_like", "randn_like", "randint_like"}
 
 _SCALARS: dict[str, Callable[[torch.Tensor], Any]] = {
@@ -49,10 +67,23 @@ _SCALARS: dict[str, Callable[[torch.Tensor], Any]] = {
     "__array__": lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype).numpy(),
 }
 _MOVES = {"to", "cuda", "cpu", "type_as"}
-_IN_PLACE_DUNDERS = (
-    "__iadd__ __isub__ __imul__ __itruediv__ __idiv__ __ifloordiv__ __imod__ __ipow__ __iand__ "
-    "__ior__ __ixor__ __imatmul__ __ilshift__ __irshift__ __setitem__"
-).split()
+_IN_PLACE_DUNDERS = [
+    "__iadd__",
+    "__isub__",
+    "__imul__",
+    "__itruediv__",
+    "__idiv__",
+    "__ifloordiv__",
+    "__imod__",
+    "__ipow__",
+    "__iand__",
+    "__ior__",
+    "__ixor__",
+    "__imatmul__",
+    "__ilshift__",
+    "__irshift__",
+    "__setitem__",
+]
 
 
 @dataclass(frozen=True)
