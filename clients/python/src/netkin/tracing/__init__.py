@@ -34,8 +34,9 @@ def trace(
 
     The forward runs in evaluation mode on meta tensors, which have shapes and no data, so it costs
     neither the model's memory nor its time. The module keeps its weights, buffers, training flags
-    and other attributes (but lists and dicts that the forward itself grows stay grown). Values are unknown during the trace: where the forward branches on a value that depends
-    on its inputs, that value counts as 0 or False, and a boolean mask selects everything.
+    and other attributes (but lists and dicts that the forward itself grows stay grown). Values are
+    unknown during the trace: where the forward branches on a value that depends on its inputs,
+    that value counts as 0 or False, and a boolean mask selects everything.
 
     Args:
         module: what to trace, with real weights or built under :func:`skeleton`.

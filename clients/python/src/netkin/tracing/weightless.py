@@ -23,29 +23,13 @@ MAX_PROBE_ELEMENTS = 1 << 26
 
 _FILLED = {"zeros", "ones", "full"}
 _UNFILLED = {"empty", "rand", "randn"}
-_OTHER_FACTORIES = [
-    "arange",
-    "as_tensor",
-    "empty_strided",
-    "eye",
-    "from_numpy",
-    "hamming_window",
-    "hann_window",
-    "linspace",
-    "logspace",
-    "normal",
-    "randint",
-    "randperm",
-    "range",
-    "scalar_tensor",
-    "tensor",
-    "tril_indices",
-    "triu_indices",
-]
+_OTHER_FACTORIES = {
+    *("arange", "as_tensor", "empty_strided", "eye", "from_numpy", "hamming_window"),
+    *("hann_window", "linspace", "logspace", "normal", "randint", "randperm", "range"),
+    *("scalar_tensor", "tensor", "tril_indices", "triu_indices"),
+}
 FACTORIES = {
-    getattr(torch, name)
-    for name in [*_FILLED, *_UNFILLED, *_OTHER_FACTORIES]
-    if hasattr(torch, name)
+    getattr(torch, name) for name in _FILLED | _UNFILLED | _OTHER_FACTORIES if hasattr(torch, name)
 }
 
 _LIKE_FILLED: dict[str, int | None] = {
@@ -67,23 +51,11 @@ _SCALARS: dict[str, Callable[[torch.Tensor], Any]] = {
     "__array__": lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype).numpy(),
 }
 _MOVES = {"to", "cuda", "cpu", "type_as"}
-_IN_PLACE_DUNDERS = [
-    "__iadd__",
-    "__isub__",
-    "__imul__",
-    "__itruediv__",
-    "__idiv__",
-    "__ifloordiv__",
-    "__imod__",
-    "__ipow__",
-    "__iand__",
-    "__ior__",
-    "__ixor__",
-    "__imatmul__",
-    "__ilshift__",
-    "__irshift__",
-    "__setitem__",
-]
+_IN_PLACE_DUNDERS = {
+    *("__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__", "__ifloordiv__"),
+    *("__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__imatmul__"),
+    *("__ilshift__", "__irshift__", "__setitem__"),
+}
 
 
 @dataclass(frozen=True)
@@ -263,10 +235,10 @@ def _create_like(call: Call) -> Any:
     made = call.with_tensors(lambda t: t if t.is_meta else to_meta(t)).run()
     if call.name not in _LIKE_FILLED or made.numel() > MAX_FILLED_ELEMENTS:
         return made
-    fill = _LIKE_FILLED[call.name]
+    fill: float | None = _LIKE_FILLED[call.name]
     if fill is None:
         given = call.kwargs.get("fill_value", call.args[-1])
-        fill = given if isinstance(given, (bool, int, float)) else 0
+        fill = given if isinstance(given, (int, float)) else 0
     return torch.full(made.shape, fill, dtype=made.dtype)
 
 
