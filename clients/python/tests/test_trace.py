@@ -352,3 +352,24 @@ def test_same_module_gives_the_same_bytes():
         return x * torch.rand(3) + torch.empty(2).sum()
 
     assert traced(forward, (3,)).to_json() == traced(forward, (3,)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (lambda x: functional.gelu(x), [(2, 3)]),
+        (lambda x, w: functional.layer_norm(x, (3,), w), [(2, 3), (3,)]),
+        (lambda x, m, v: functional.batch_norm(x, m, v), [(2, 3, 4), (3,), (3,)]),
+        (lambda x, w, b: functional.linear(x, w, b), [(2, 5, 3), (4, 3), (4,)]),
+        (lambda *qkv: functional.scaled_dot_product_attention(*qkv), [(1, 2, 5, 4)] * 3),
+    ],
+)
+def test_shortcuts_agree_with_torch(function, shapes):
+    given = [torch.empty(shape, device="meta") for shape in shapes]
+    graph = traced(function, *shapes)
+    assert graph.nodes[-1].shapes == [list(function(*given).shape)]
+
+
+def test_mismatched_weights_are_still_torch_errors():
+    with pytest.raises(TraceError, match="normalized_shape"):
+        netkin.trace(nn.LayerNorm(5), (2, 3))

@@ -24,6 +24,12 @@ from netkin.tracing.recorder import Recorder
 from netkin.tracing.weightless import Weightless, to_meta
 from netkin.version import __version__
 
+# In-place methods that initialise weights; on a tensor without data they have nothing to do.
+_INITIALISING = {
+    *("add_", "clamp_", "copy_", "div_", "erfinv_", "fill_", "mul_", "normal_", "sub_"),
+    *("uniform_", "zero_", "__setitem__"),
+}
+
 _active = threading.local()
 
 
@@ -123,6 +129,9 @@ class _Skeleton(Weightless):
             return func(*args, **(kwargs or {}))
         if getattr(func, "__module__", None) == "torch.nn.init":
             return next(tensors_in((args, kwargs)))
+        without_data = args and isinstance(args[0], torch.Tensor) and args[0].is_meta
+        if without_data and getattr(func, "__name__", "") in _INITIALISING:
+            return args[0]
         return super().__torch_function__(func, types, args, kwargs)
 
 

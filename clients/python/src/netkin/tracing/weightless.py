@@ -16,6 +16,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from netkin.tracing.arguments import map_tensors, tensors_in
+from netkin.tracing.shortcuts import shortcut
 
 MAX_FILLED_ELEMENTS = 1 << 16  # zeros, ones and full up to this size keep their values
 MAX_UNFILLED_ELEMENTS = 1 << 14  # empty and random tensors: parameters in the making
@@ -174,6 +175,9 @@ def execute(call: Call) -> Outcome:
         return Outcome(_SCALARS[call.name](tensors[0]), [])
     if call.name in VALUE_FREE:
         return Outcome(_create_like(call), [])
+    made = shortcut(call.name, call.args, call.kwargs)
+    if made is not None:
+        return Outcome(made, [])
     try:
         return _run_on_meta(call, keep_scalars=True)
     except RuntimeError as first_error:
