@@ -8,10 +8,10 @@ the run: one that takes too long or too much memory is recorded as failed and th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import multiprocessing
-import multiprocessing.connection
 import os
 import resource
 import sys
@@ -20,11 +20,12 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import netkin
 import torch
+from netkin import skeleton, trace
 
 TIME_LIMIT_S = 120
 MEMORY_LIMIT_BYTES = 6 << 30
@@ -123,7 +124,8 @@ class _Worker:
         context = multiprocessing.get_context("fork")  # candidates hold functions: no pickling
         self._candidates = candidates
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(candidates, theirs), daemon=True)
+        ends = (self._pipe, theirs)
+        self._process = context.Process(target=_serve, args=(candidates, *ends), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -154,20 +156,22 @@ class _Worker:
         self._pipe.close()
 
 
-def _serve(candidates: list[Candidate], pipe: multiprocessing.connection.Connection) -> None:
+def _serve(candidates: list[Candidate], parents_end: Connection, pipe: Connection) -> None:
+    parents_end.close()  # so that the pipe ends, and this process with it, when the parent does
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     torch.set_num_threads(1)
-    while True:
-        pipe.send_bytes(_trace(candidates[pipe.recv()]))
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send_bytes(_trace(candidates[pipe.recv()]))
 
 
 def _trace(candidate: Candidate) -> bytes:
     entry = candidate.entry.to_dict()
     try:
-        with netkin.skeleton():
+        with skeleton():
             model = candidate.build()
         inputs = candidate.inputs(model)
-        graph = netkin.trace(model, *inputs, name=candidate.entry.name).to_dict()
+        graph = trace(model, *inputs, name=candidate.entry.name).to_dict()
     except Exception as error:
         return _line({"entry": entry, "error": _reason(error)})
     shapes = [node["shapes"][0] for node in graph["nodes"] if node["op"] == "input"]
