@@ -1,0 +1,528 @@
+"""Exports every architecture of `export_catalogue.py` through every route and packs the results.
+
+Run with `--help` for the options. A run resumes: entries already in the manifest are skipped, and one
+failed route never stops the others. Weights are stripped before anything is written: a tensor of more
+than 64 elements keeps its name, type and dimensions and loses its values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from torch import Tensor, nn
+
+from export_catalogue import Entry, catalogue
+
+LARGEST_KEPT_TENSOR = 64
+ROUTE_LIMIT_S = 300
+EXPORTS = Path(__file__).parent / "exports"
+MANIFEST = "manifest.json"
+TRACE = "trace.json"
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnx", "onnxscript", "onnx-ir")
+
+
+@dataclass
+class Exported:
+    """One route's result: the file without weights, and what is worth knowing about how it was made."""
+
+    model: ModelProto
+    notes: dict[str, Any]
+
+
+def main() -> None:
+    options = parse_arguments()
+    silence_exporters()
+    entries = [entry for entry in catalogue() if not options.only or entry.name in options.only]
+    manifest = read_manifest()
+    for position, entry in enumerate(entries, start=1):
+        if entry.name in manifest["models"] and not options.only and not options.trace:
+            continue
+        started = time.monotonic()
+        if options.trace:
+            files, record = add_trace(entry, manifest["models"].get(entry.name))
+        else:
+            files, record = export_entry(entry)
+        if files:
+            size = write_archive(entry.name, files)
+            record["archive_bytes"] = size
+            manifest["models"][entry.name] = record
+            write_manifest(manifest)
+            write_copies(options.copies, entry.name, files)
+        report(position, len(entries), entry.name, record, time.monotonic() - started)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="make these entries, again if need be")
+    parser.add_argument("--trace", action="store_true", help="only add the torch trace to existing archives")
+    parser.add_argument("--copies", type=Path, metavar="DIR", help="also write the unpacked files here")
+    return parser.parse_args()
+
+
+def silence_exporters() -> None:
+    import logging
+
+    warnings.filterwarnings("ignore")
+    for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "transformers", "timm"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def report(position: int, total: int, name: str, record: dict[str, Any], seconds: float) -> None:
+    failed = [route for route, result in record.get("routes", {}).items() if "failed" in result]
+    worked = len(record.get("routes", {})) - len(failed)
+    line = f"[{position}/{total}] {name}: {worked} routes, {record.get('archive_bytes', 0)} bytes, {seconds:.0f} s"
+    print(line + (f", failed: {', '.join(failed)}" if failed else ""), flush=True)
+
+
+# One entry
+
+
+def export_entry(entry: Entry) -> tuple[dict[str, bytes], dict[str, Any]]:
+    module, inputs = build(entry)
+    record = describe(entry, module, inputs)
+    files: dict[str, bytes] = {}
+    results: dict[str, ModelProto] = {}
+    program = once(lambda: torch.export.export(module, inputs, strict=False))
+    routes: dict[str, Callable[[], Exported]] = {
+        "ts11": lambda: torchscript_oldest(module, inputs),
+        "ts17": lambda: Exported(torchscript(module, inputs, 17), {}),
+        "bn": lambda: Exported(torchscript_unfolded(module, inputs), {}),
+        "dynamic": lambda: torchscript_dynamic(module, inputs, entry),
+        "shuffled": lambda: Exported(shuffle(results["ts17"], seed_of(entry)), {}),
+        "dyn18": lambda: Exported(dynamo(program(), inputs, 18), {}),
+        "dyn20": lambda: Exported(dynamo(program(), inputs, 20), {}),
+        "dyn23": lambda: Exported(dynamo(program(), inputs, 23), {}),
+    }
+    for route, run in routes.items():
+        try:
+            with quiet(), time_limit(ROUTE_LIMIT_S), torch.no_grad():
+                exported = run()
+            strip_weights(exported.model)
+            results[route] = exported.model
+            files[f"{route}.onnx"] = exported.model.SerializeToString(deterministic=True)
+            record["routes"][route] = {**facts(exported.model), **exported.notes}
+        except Exception as error:
+            record["routes"][route] = {"failed": reason(error)}
+    trace = trace_module(entry, module, inputs, record)
+    return files | trace, record
+
+
+def build(entry: Entry) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    torch.manual_seed(seed_of(entry))
+    module = entry.build().eval()
+    make_tensors_distinct(module)
+    return module, entry.inputs()
+
+
+def seed_of(entry: Entry) -> int:
+    return zlib.crc32(entry.name.encode())
+
+
+@torch.no_grad()
+def make_tensors_distinct(module: nn.Module) -> None:
+    """Gives each small or constant tensor a value of its own, as training would.
+
+    Fresh norm layers all hold ones and zeros: exporters would share one initialiser between them, or
+    simplify the layer away, and the file would not look like that of a trained model.
+    """
+    floating = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
+    for position, tensor in enumerate(floating, start=1):
+        if tensor.dim() <= 1 and tensor.numel() > 0 or tensor.numel() <= LARGEST_KEPT_TENSOR:
+            tensor.fill_(0.5 + position / 4096)
+        elif bool((tensor == tensor.flatten()[0]).all()):
+            tensor.normal_(std=0.02)
+
+
+def describe(entry: Entry, module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Any]:
+    return {
+        "kind": entry.kind,
+        "package": entry.package,
+        "model": entry.model,
+        "config": entry.config,
+        "inputs": [{"shape": list(t.shape), "type": str(t.dtype).removeprefix("torch.")} for t in inputs],
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "routes": {},
+    }
+
+
+def facts(model: ModelProto) -> dict[str, Any]:
+    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    return {"opset": opset, "producer": f"{model.producer_name} {model.producer_version}".strip(),
+            "nodes": len(model.graph.node)}
+
+
+def reason(error: Exception) -> str:
+    """The error's first telling line, without paths."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    text = f"{type(error).__name__}: {lines[0]}"
+    cause = error.__cause__
+    if cause is not None:
+        text += f" <- {reason(cause)}" if isinstance(cause, Exception) else ""
+    return re.sub(r"(?<![\w.])/[\w./-]+", "…", text)[:300]
+
+
+def once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Calls `make` at most once; a failure is remembered too."""
+    answer: list[Any] = []
+
+    def get() -> Any:
+        if not answer:
+            try:
+                answer.append(make())
+            except Exception as error:
+                answer.append(error)
+        if isinstance(answer[0], Exception):
+            raise answer[0]
+        return answer[0]
+
+    return get
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The exporters print whole graphs when they fail."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    def expire(*_: Any) -> None:
+        raise TimeoutError(f"no result within {seconds} s")
+
+    signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+# Routes
+
+
+def torchscript(module: nn.Module, inputs: tuple[Tensor, ...], opset: int, **options: Any) -> ModelProto:
+    target = io.BytesIO()
+    torch.onnx.export(module, inputs, target, dynamo=False, opset_version=opset,
+                      input_names=input_names(inputs), **options)
+    return onnx.load_from_string(target.getvalue())
+
+
+def torchscript_oldest(module: nn.Module, inputs: tuple[Tensor, ...]) -> Exported:
+    """The lowest opset from 11 up that works; whole attention, which needs 14, is opened before that."""
+    attempts = [(11, "as built"), (11, "opened"), (12, "opened"), (13, "as built"), (14, "as built")]
+    for opset, attention in attempts:
+        notes = {} if attention == "as built" else {"attention": attention}
+        try:
+            with opened_attention(module, attention == "opened"):
+                return Exported(torchscript(module, inputs, opset), notes)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            last = error
+    raise last
+
+
+@contextmanager
+def opened_attention(module: nn.Module, wanted: bool) -> Iterator[None]:
+    """Makes timm and transformers compute attention from products and softmax for a while."""
+    undo: list[Callable[[], None]] = []
+    for part in module.modules() if wanted else ():
+        if hasattr(part, "fused_attn"):
+            undo.append(lambda part=part, old=part.fused_attn: setattr(part, "fused_attn", old))
+            part.fused_attn = False
+        config = getattr(part, "config", None)
+        if getattr(config, "_attn_implementation", None) == "sdpa":
+            undo.append(lambda config=config: setattr(config, "_attn_implementation", "sdpa"))
+            config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        for step in undo:
+            step()
+
+
+def torchscript_unfolded(module: nn.Module, inputs: tuple[Tensor, ...]) -> ModelProto:
+    return torchscript(module, inputs, 17, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+
+
+def torchscript_dynamic(module: nn.Module, inputs: tuple[Tensor, ...], entry: Entry) -> Exported:
+    """All free axes of the entry, or the batch alone where the model fixes its resolution."""
+    axes = [{0: "batch", **(entry.free_axes[i] if i < len(entry.free_axes) else {})} for i in range(len(inputs))]
+    try:
+        return dynamic_over(module, inputs, axes)
+    except TimeoutError:
+        raise
+    except Exception:
+        return dynamic_over(module, inputs, [{0: "batch"}] * len(inputs))
+
+
+def dynamic_over(module: nn.Module, inputs: tuple[Tensor, ...], axes: list[dict[int, str]]) -> Exported:
+    model = torchscript(module, inputs, 17, dynamic_axes=dict(zip(input_names(inputs), axes)))
+    return Exported(model, {"axes": sorted({name for group in axes for name in group.values()})})
+
+
+def dynamo(program: torch.export.ExportedProgram, inputs: tuple[Tensor, ...], opset: int) -> ModelProto:
+    exported = torch.onnx.export(program, (), dynamo=True, opset_version=opset, input_names=input_names(inputs),
+                                 verbose=False)
+    model = exported.model_proto
+    found = facts(model)["opset"]
+    if found != opset:
+        raise RuntimeError(f"asked for opset {opset}, got {found}")
+    return model
+
+
+def input_names(inputs: tuple[Tensor, ...]) -> list[str]:
+    return ["input"] if len(inputs) == 1 else [f"input_{i}" for i in range(len(inputs))]
+
+
+# Weights
+
+
+def strip_weights(model: ModelProto) -> None:
+    """Drops the values of large tensors, and all documentation and metadata."""
+    del model.metadata_props[:]
+    model.ClearField("doc_string")
+    for graph in (model.graph, *model.functions):
+        strip_graph(graph)
+
+
+def strip_graph(graph: Any) -> None:
+    graph.ClearField("doc_string")
+    del graph.metadata_props[:]
+    for tensor in getattr(graph, "initializer", ()):
+        strip_tensor(tensor)
+    for value in (*getattr(graph, "input", ()), *getattr(graph, "output", ()), *graph.value_info):
+        if not isinstance(value, str):
+            value.ClearField("doc_string")
+            del value.metadata_props[:]
+    for node in graph.node:
+        node.ClearField("doc_string")
+        del node.metadata_props[:]
+        for attribute in node.attribute:
+            strip_attribute(attribute)
+
+
+def strip_attribute(attribute: AttributeProto) -> None:
+    attribute.ClearField("doc_string")
+    for tensor in (attribute.t, *attribute.tensors) if attribute.HasField("t") else attribute.tensors:
+        strip_tensor(tensor)
+    for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+        strip_graph(graph)
+
+
+def strip_tensor(tensor: TensorProto) -> None:
+    tensor.ClearField("doc_string")
+    del tensor.metadata_props[:]
+    if elements(tensor) <= LARGEST_KEPT_TENSOR:
+        return
+    for values in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data",
+                   "string_data"):
+        tensor.ClearField(values)
+
+
+def elements(tensor: TensorProto) -> int:
+    count = 1
+    for dimension in tensor.dims:
+        count *= dimension
+    return count
+
+
+# The shuffled route
+
+
+def shuffle(original: ModelProto, seed: int) -> ModelProto:
+    """The same model under meaningless names, its nodes in another valid order, its parameters as inputs."""
+    chance = random.Random(seed)
+    model = ModelProto()
+    model.CopyFrom(original)
+    model.producer_name, model.producer_version = "", ""
+    graph = model.graph
+    declare_parameters_as_inputs(graph)
+    shuffle_nodes(graph, chance)
+    parameters = list(graph.initializer)
+    chance.shuffle(parameters)
+    del graph.initializer[:]
+    graph.initializer.extend(parameters)
+    rename(graph, ShortNames(chance))
+    return model
+
+
+def declare_parameters_as_inputs(graph: GraphProto) -> None:
+    for tensor in graph.initializer:
+        graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+
+
+def shuffle_nodes(graph: GraphProto, chance: random.Random) -> None:
+    nodes = list(graph.node)
+    producer = {name: i for i, node in enumerate(nodes) for name in node.output if name}
+    needs = [{producer[name] for name in reads(node) if name in producer} for node in nodes]
+    users: dict[int, list[int]] = {}
+    for user, needed in enumerate(needs):
+        for i in needed:
+            users.setdefault(i, []).append(user)
+    waiting = [len(needed) for needed in needs]
+    ready = [i for i, count in enumerate(waiting) if count == 0]
+    order = []
+    while ready:
+        i = ready.pop(chance.randrange(len(ready)))
+        order.append(i)
+        for user in users.get(i, ()):
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    del graph.node[:]
+    graph.node.extend(nodes[i] for i in order)
+    for node in graph.node:
+        for body in bodies(node):
+            shuffle_nodes(body, chance)
+
+
+def reads(node: onnx.NodeProto) -> Iterator[str]:
+    """Every name a node reads, its bodies' outer names included."""
+    yield from (name for name in node.input if name)
+    for body in bodies(node):
+        for inner in body.node:
+            yield from reads(inner)
+        yield from (output.name for output in body.output)
+
+
+def bodies(node: onnx.NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+class ShortNames(dict[str, str]):
+    """Hands out a new meaningless name for each old one; the empty name, an absent input, stays."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__({"": ""})
+        self.chance = chance
+        self.taken: set[str] = set()
+
+    def __missing__(self, old: str) -> str:
+        while (name := f"{self.chance.choice('abcdefgh')}{self.chance.randrange(10**5)}") in self.taken:
+            pass
+        self.taken.add(name)
+        self[old] = name
+        return name
+
+
+def rename(graph: GraphProto, names: ShortNames) -> None:
+    graph.name = "g"
+    del graph.value_info[:]
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = names[value.name]
+    for node in graph.node:
+        node.ClearField("name")
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+        for body in bodies(node):
+            rename(body, names)
+
+
+# The torch trace
+
+
+def trace_module(
+    entry: Entry, module: nn.Module, inputs: tuple[Tensor, ...], record: dict[str, Any]
+) -> dict[str, bytes]:
+    """The trace of the same module, or nothing where the `netkin` client is not installed."""
+    try:
+        import netkin
+    except ImportError:
+        return {}
+    try:
+        with time_limit(ROUTE_LIMIT_S):
+            traced = netkin.trace(module, *inputs)
+        graph = traced if isinstance(traced, dict) else json.loads(str(traced))
+        graph["name"] = entry.name
+        record["trace"] = {"producer": graph.get("producer", ""), "nodes": len(graph["nodes"])}
+        return {TRACE: json.dumps(graph, separators=(",", ":"), ensure_ascii=False).encode()}
+    except Exception as error:
+        record["trace"] = {"failed": reason(error)}
+        return {}
+
+
+def add_trace(entry: Entry, record: dict[str, Any] | None) -> tuple[dict[str, bytes], dict[str, Any]]:
+    if record is None:
+        return {}, {}
+    module, inputs = build(entry)
+    return read_archive(entry.name) | trace_module(entry, module, inputs, record), record
+
+
+# Files
+
+
+def read_manifest() -> dict[str, Any]:
+    path = EXPORTS / MANIFEST
+    return json.loads(path.read_text()) if path.exists() else {"models": {}}
+
+
+def write_manifest(manifest: dict[str, Any]) -> None:
+    whole = {
+        "versions": {"python": sys.version.split()[0], **{name: metadata.version(name) for name in PACKAGES}},
+        "largest_kept_tensor": LARGEST_KEPT_TENSOR,
+        "models": dict(sorted(manifest["models"].items())),
+    }
+    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    (EXPORTS / MANIFEST).write_text(text)
+
+
+def archive_path(name: str) -> Path:
+    return EXPORTS / f"{name}.tar.zst"
+
+
+def write_archive(name: str, files: dict[str, bytes]) -> int:
+    """One archive an entry, so that its routes, which share most names, share one compression window."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "exports.tar"
+        with tarfile.open(plain, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for file, content in sorted(files.items()):
+                member = tarfile.TarInfo(file)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        command = ["zstd", "-19", "--ultra", "--long=24", "-q", "-f", str(plain), "-o", str(archive_path(name))]
+        subprocess.run(command, check=True)
+    return archive_path(name).stat().st_size
+
+
+def read_archive(name: str) -> dict[str, bytes]:
+    packed = subprocess.run(["zstd", "-dcq", str(archive_path(name))], check=True, capture_output=True)
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+
+
+def write_copies(folder: Path | None, name: str, files: dict[str, bytes]) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        (folder / f"{name}.{file}").write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
