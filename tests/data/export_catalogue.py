@@ -226,7 +226,7 @@ def perceptrons() -> list[Entry]:
     return [
         timm_entry("mixer_s32_224", kind),
         timm_entry("resmlp_12_224", kind),
-        timm_entry("gmlp_ti16_224", kind, num_blocks=12),
+        timm_entry("gmlp_ti16_224", kind),
     ]
 
 

@@ -10,34 +10,38 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import re
 import signal
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto
 from torch import Tensor, nn
 
+from export_archive import (
+    LARGEST_KEPT_TENSOR,
+    facts,
+    read_archive,
+    read_manifest,
+    strip_weights,
+    write_archive,
+    write_copies,
+    write_manifest,
+)
 from export_catalogue import Entry, catalogue
 
-LARGEST_KEPT_TENSOR = 64
 ROUTE_LIMIT_S = 300
-EXPORTS = Path(__file__).parent / "exports"
-MANIFEST = "manifest.json"
 TRACE = "trace.json"
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnx", "onnxscript", "onnx-ir")
 
@@ -59,15 +63,16 @@ def main() -> None:
         if entry.name in manifest["models"] and not options.only and not options.trace:
             continue
         started = time.monotonic()
-        if options.trace:
-            files, record = add_trace(entry, manifest["models"].get(entry.name))
-        else:
-            files, record = export_entry(entry)
+        try:
+            files, record = add_trace(entry, manifest) if options.trace else export_entry(entry)
+        except Exception as error:
+            print(f"[{position}/{len(entries)}] {entry.name}: not built: {reason(error)}", flush=True)
+            continue
         if files:
             size = write_archive(entry.name, files)
             record["archive_bytes"] = size
             manifest["models"][entry.name] = record
-            write_manifest(manifest)
+            write_manifest(manifest, PACKAGES)
             write_copies(options.copies, entry.name, files)
         report(position, len(entries), entry.name, record, time.monotonic() - started)
 
@@ -106,10 +111,10 @@ def export_entry(entry: Entry) -> tuple[dict[str, bytes], dict[str, Any]]:
     program = once(lambda: torch.export.export(module, inputs, strict=False))
     routes: dict[str, Callable[[], Exported]] = {
         "ts11": lambda: torchscript_oldest(module, inputs),
-        "ts17": lambda: Exported(torchscript(module, inputs, 17), {}),
-        "bn": lambda: Exported(torchscript_unfolded(module, inputs), {}),
-        "dynamic": lambda: torchscript_dynamic(module, inputs, entry),
-        "shuffled": lambda: Exported(shuffle(results["ts17"], seed_of(entry)), {}),
+        "ts17": lambda: whole_or_opened(module, lambda: Exported(torchscript(module, inputs, 17), {})),
+        "bn": lambda: whole_or_opened(module, lambda: Exported(torchscript_unfolded(module, inputs), {})),
+        "dynamic": lambda: whole_or_opened(module, lambda: torchscript_dynamic(module, inputs, entry)),
+        "shuffled": lambda: shuffled(results.get("ts17"), entry),
         "dyn18": lambda: Exported(dynamo(program(), inputs, 18), {}),
         "dyn20": lambda: Exported(dynamo(program(), inputs, 20), {}),
         "dyn23": lambda: Exported(dynamo(program(), inputs, 23), {}),
@@ -166,12 +171,6 @@ def describe(entry: Entry, module: nn.Module, inputs: tuple[Tensor, ...]) -> dic
     }
 
 
-def facts(model: ModelProto) -> dict[str, Any]:
-    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    return {"opset": opset, "producer": f"{model.producer_name} {model.producer_version}".strip(),
-            "nodes": len(model.graph.node)}
-
-
 def reason(error: Exception) -> str:
     """The error's first telling line, without paths."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
@@ -201,9 +200,19 @@ def once(make: Callable[[], Any]) -> Callable[[], Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporters print whole graphs when they fail."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    """Closes both output streams below Python: the exporters print whole graphs when they fail."""
+    sys.stdout.flush()
+    kept = os.dup(1), os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    try:
         yield
+    finally:
+        for stream, copy in enumerate(kept, start=1):
+            os.dup2(copy, stream)
+            os.close(copy)
+        os.close(nowhere)
 
 
 @contextmanager
@@ -231,17 +240,36 @@ def torchscript(module: nn.Module, inputs: tuple[Tensor, ...], opset: int, **opt
 
 def torchscript_oldest(module: nn.Module, inputs: tuple[Tensor, ...]) -> Exported:
     """The lowest opset from 11 up that works; whole attention, which needs 14, is opened before that."""
-    attempts = [(11, "as built"), (11, "opened"), (12, "opened"), (13, "as built"), (14, "as built")]
-    for opset, attention in attempts:
-        notes = {} if attention == "as built" else {"attention": attention}
+    opened = any(has_whole_attention(part) for part in module.modules())
+    notes = {"attention": "opened"} if opened else {}
+    for opset in (11, 12, 13):
         try:
-            with opened_attention(module, attention == "opened"):
+            with opened_attention(module, opened):
                 return Exported(torchscript(module, inputs, opset), notes)
         except TimeoutError:
             raise
-        except Exception as error:
-            last = error
-    raise last
+        except Exception:
+            continue
+    return Exported(torchscript(module, inputs, 14), {})
+
+
+def whole_or_opened(module: nn.Module, run: Callable[[], Exported]) -> Exported:
+    """Some causal masks reach the TorchScript exporter as tensors, which whole attention refuses."""
+    try:
+        return run()
+    except TimeoutError:
+        raise
+    except Exception:
+        if not any(has_whole_attention(part) for part in module.modules()):
+            raise
+    with opened_attention(module, True):
+        exported = run()
+    return Exported(exported.model, {**exported.notes, "attention": "opened"})
+
+
+def has_whole_attention(part: nn.Module) -> bool:
+    config = getattr(part, "config", None)
+    return getattr(part, "fused_attn", False) or getattr(config, "_attn_implementation", None) == "sdpa"
 
 
 @contextmanager
@@ -297,59 +325,13 @@ def input_names(inputs: tuple[Tensor, ...]) -> list[str]:
     return ["input"] if len(inputs) == 1 else [f"input_{i}" for i in range(len(inputs))]
 
 
-# Weights
-
-
-def strip_weights(model: ModelProto) -> None:
-    """Drops the values of large tensors, and all documentation and metadata."""
-    del model.metadata_props[:]
-    model.ClearField("doc_string")
-    for graph in (model.graph, *model.functions):
-        strip_graph(graph)
-
-
-def strip_graph(graph: Any) -> None:
-    graph.ClearField("doc_string")
-    del graph.metadata_props[:]
-    for tensor in getattr(graph, "initializer", ()):
-        strip_tensor(tensor)
-    for value in (*getattr(graph, "input", ()), *getattr(graph, "output", ()), *graph.value_info):
-        if not isinstance(value, str):
-            value.ClearField("doc_string")
-            del value.metadata_props[:]
-    for node in graph.node:
-        node.ClearField("doc_string")
-        del node.metadata_props[:]
-        for attribute in node.attribute:
-            strip_attribute(attribute)
-
-
-def strip_attribute(attribute: AttributeProto) -> None:
-    attribute.ClearField("doc_string")
-    for tensor in (attribute.t, *attribute.tensors) if attribute.HasField("t") else attribute.tensors:
-        strip_tensor(tensor)
-    for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-        strip_graph(graph)
-
-
-def strip_tensor(tensor: TensorProto) -> None:
-    tensor.ClearField("doc_string")
-    del tensor.metadata_props[:]
-    if elements(tensor) <= LARGEST_KEPT_TENSOR:
-        return
-    for values in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data",
-                   "string_data"):
-        tensor.ClearField(values)
-
-
-def elements(tensor: TensorProto) -> int:
-    count = 1
-    for dimension in tensor.dims:
-        count *= dimension
-    return count
-
-
 # The shuffled route
+
+
+def shuffled(original: ModelProto | None, entry: Entry) -> Exported:
+    if original is None:
+        raise ValueError("there is no ts17 export to shuffle")
+    return Exported(shuffle(original, seed_of(entry)), {})
 
 
 def shuffle(original: ModelProto, seed: int) -> ModelProto:
@@ -467,61 +449,12 @@ def trace_module(
         return {}
 
 
-def add_trace(entry: Entry, record: dict[str, Any] | None) -> tuple[dict[str, bytes], dict[str, Any]]:
+def add_trace(entry: Entry, manifest: dict[str, Any]) -> tuple[dict[str, bytes], dict[str, Any]]:
+    record = manifest["models"].get(entry.name)
     if record is None:
-        return {}, {}
+        return {}, {"routes": {}}
     module, inputs = build(entry)
     return read_archive(entry.name) | trace_module(entry, module, inputs, record), record
-
-
-# Files
-
-
-def read_manifest() -> dict[str, Any]:
-    path = EXPORTS / MANIFEST
-    return json.loads(path.read_text()) if path.exists() else {"models": {}}
-
-
-def write_manifest(manifest: dict[str, Any]) -> None:
-    whole = {
-        "versions": {"python": sys.version.split()[0], **{name: metadata.version(name) for name in PACKAGES}},
-        "largest_kept_tensor": LARGEST_KEPT_TENSOR,
-        "models": dict(sorted(manifest["models"].items())),
-    }
-    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-    (EXPORTS / MANIFEST).write_text(text)
-
-
-def archive_path(name: str) -> Path:
-    return EXPORTS / f"{name}.tar.zst"
-
-
-def write_archive(name: str, files: dict[str, bytes]) -> int:
-    """One archive an entry, so that its routes, which share most names, share one compression window."""
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "exports.tar"
-        with tarfile.open(plain, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for file, content in sorted(files.items()):
-                member = tarfile.TarInfo(file)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-        command = ["zstd", "-19", "--ultra", "--long=24", "-q", "-f", str(plain), "-o", str(archive_path(name))]
-        subprocess.run(command, check=True)
-    return archive_path(name).stat().st_size
-
-
-def read_archive(name: str) -> dict[str, bytes]:
-    packed = subprocess.run(["zstd", "-dcq", str(archive_path(name))], check=True, capture_output=True)
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
-
-
-def write_copies(folder: Path | None, name: str, files: dict[str, bytes]) -> None:
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in files.items():
-        (folder / f"{name}.{file}").write_bytes(content)
 
 
 if __name__ == "__main__":
