@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import random
 import re
@@ -56,7 +57,7 @@ class Exported:
 
 def main() -> None:
     options = parse_arguments()
-    silence_exporters()
+    prepare_torch()
     entries = [entry for entry in catalogue() if not options.only or entry.name in options.only]
     manifest = read_manifest()
     for position, entry in enumerate(entries, start=1):
@@ -85,9 +86,9 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def silence_exporters() -> None:
-    import logging
-
+def prepare_torch() -> None:
+    """Quiet exporters, and no fused encoder layer: neither exporter knows that operator."""
+    torch.backends.mha.set_fastpath_enabled(False)
     warnings.filterwarnings("ignore")
     for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "transformers", "timm"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -109,15 +110,16 @@ def export_entry(entry: Entry) -> tuple[dict[str, bytes], dict[str, Any]]:
     files: dict[str, bytes] = {}
     results: dict[str, ModelProto] = {}
     program = once(lambda: torch.export.export(module, inputs, strict=False))
+    opened = once(lambda: torch.export.export(module, inputs, strict=False))  # called with attention opened
     routes: dict[str, Callable[[], Exported]] = {
         "ts11": lambda: torchscript_oldest(module, inputs),
         "ts17": lambda: whole_or_opened(module, lambda: Exported(torchscript(module, inputs, 17), {})),
         "bn": lambda: whole_or_opened(module, lambda: Exported(torchscript_unfolded(module, inputs), {})),
         "dynamic": lambda: whole_or_opened(module, lambda: torchscript_dynamic(module, inputs, entry)),
         "shuffled": lambda: shuffled(results.get("ts17"), entry),
-        "dyn18": lambda: Exported(dynamo(program(), inputs, 18), {}),
-        "dyn20": lambda: Exported(dynamo(program(), inputs, 20), {}),
-        "dyn23": lambda: Exported(dynamo(program(), inputs, 23), {}),
+        "dyn18": lambda: dynamo_whole_or_opened(module, program, opened, inputs, 18),
+        "dyn20": lambda: dynamo_whole_or_opened(module, program, opened, inputs, 20),
+        "dyn23": lambda: dynamo_whole_or_opened(module, program, opened, inputs, 23),
     }
     for route, run in routes.items():
         try:
@@ -172,13 +174,12 @@ def describe(entry: Entry, module: nn.Module, inputs: tuple[Tensor, ...]) -> dic
 
 
 def reason(error: Exception) -> str:
-    """The error's first telling line, without paths."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    text = f"{type(error).__name__}: {lines[0]}"
-    cause = error.__cause__
-    if cause is not None:
-        text += f" <- {reason(cause)}" if isinstance(cause, Exception) else ""
-    return re.sub(r"(?<![\w.])/[\w./-]+", "…", text)[:300]
+    """The error's most telling line, without paths, colours and advice."""
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
+    _, _, summary = text.rpartition("## Exception summary")
+    lines = [line.strip() for line in summary.splitlines() if line.strip()] or [""]
+    found = lines[0] if lines[0].startswith("<class") else f"{type(error).__name__}: {lines[0]}"
+    return re.sub(r"(?<![\w.])/[\w./-]+", "…", found)[:300]
 
 
 def once(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -253,8 +254,14 @@ def torchscript_oldest(module: nn.Module, inputs: tuple[Tensor, ...]) -> Exporte
     return Exported(torchscript(module, inputs, 14), {})
 
 
-def whole_or_opened(module: nn.Module, run: Callable[[], Exported]) -> Exported:
-    """Some causal masks reach the TorchScript exporter as tensors, which whole attention refuses."""
+def whole_or_opened(
+    module: nn.Module, run: Callable[[], Exported], run_opened: Callable[[], Exported] | None = None
+) -> Exported:
+    """Opens attention for an exporter that refuses it whole.
+
+    TorchScript sees a flag that a module hands to whole attention as a tensor; the newer exporter takes
+    only four dimensions.
+    """
     try:
         return run()
     except TimeoutError:
@@ -263,20 +270,27 @@ def whole_or_opened(module: nn.Module, run: Callable[[], Exported]) -> Exported:
         if not any(has_whole_attention(part) for part in module.modules()):
             raise
     with opened_attention(module, True):
-        exported = run()
+        exported = (run_opened or run)()
     return Exported(exported.model, {**exported.notes, "attention": "opened"})
 
 
 def has_whole_attention(part: nn.Module) -> bool:
     config = getattr(part, "config", None)
-    return getattr(part, "fused_attn", False) or getattr(config, "_attn_implementation", None) == "sdpa"
+    return (
+        isinstance(part, nn.MultiheadAttention)
+        or bool(getattr(part, "fused_attn", False))
+        or getattr(config, "_attn_implementation", None) == "sdpa"
+    )
 
 
 @contextmanager
 def opened_attention(module: nn.Module, wanted: bool) -> Iterator[None]:
-    """Makes timm and transformers compute attention from products and softmax for a while."""
+    """Makes torch, timm and transformers compute attention from products and softmax for a while."""
     undo: list[Callable[[], None]] = []
     for part in module.modules() if wanted else ():
+        if isinstance(part, nn.MultiheadAttention):
+            undo.append(lambda part=part: delattr(part, "forward"))
+            part.forward = with_weights(part.forward)
         if hasattr(part, "fused_attn"):
             undo.append(lambda part=part, old=part.fused_attn: setattr(part, "fused_attn", old))
             part.fused_attn = False
@@ -289,6 +303,15 @@ def opened_attention(module: nn.Module, wanted: bool) -> Iterator[None]:
     finally:
         for step in undo:
             step()
+
+
+def with_weights(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """torch's own attention stays whole unless someone asks for its weights. Right only without a mask."""
+
+    def call(*inputs: Any, **options: Any) -> Any:
+        return forward(*inputs, **{**options, "need_weights": True, "is_causal": False})
+
+    return call
 
 
 def torchscript_unfolded(module: nn.Module, inputs: tuple[Tensor, ...]) -> ModelProto:
@@ -319,6 +342,20 @@ def dynamo(program: torch.export.ExportedProgram, inputs: tuple[Tensor, ...], op
     if found != opset:
         raise RuntimeError(f"asked for opset {opset}, got {found}")
     return model
+
+
+def dynamo_whole_or_opened(
+    module: nn.Module,
+    program: Callable[[], torch.export.ExportedProgram],
+    opened: Callable[[], torch.export.ExportedProgram],
+    inputs: tuple[Tensor, ...],
+    opset: int,
+) -> Exported:
+    return whole_or_opened(
+        module,
+        lambda: Exported(dynamo(program(), inputs, opset), {}),
+        lambda: Exported(dynamo(opened(), inputs, opset), {}),
+    )
 
 
 def input_names(inputs: tuple[Tensor, ...]) -> list[str]:
@@ -439,9 +476,7 @@ def trace_module(
         return {}
     try:
         with time_limit(ROUTE_LIMIT_S):
-            traced = netkin.trace(module, *inputs)
-        graph = traced if isinstance(traced, dict) else json.loads(str(traced))
-        graph["name"] = entry.name
+            graph = netkin.trace(module, *inputs, name=entry.name).to_dict()
         record["trace"] = {"producer": graph.get("producer", ""), "nodes": len(graph["nodes"])}
         return {TRACE: json.dumps(graph, separators=(",", ":"), ensure_ascii=False).encode()}
     except Exception as error:
