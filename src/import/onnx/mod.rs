@@ -1,7 +1,7 @@
 //! Reads ONNX models: the graph only. Weights are skipped, external data is never opened.
 //!
 //! `wire` reads protobuf fields, `message` the ONNX messages that matter, `assemble` joins names
-//! into edges and inlines functions and control flow. All three draw on one [`Budget`], so neither
+//! into edges and inlines functions and control flow. All three draw on one `Budget`, so neither
 //! depth nor amplification can outgrow [`Limits`].
 
 mod assemble;
