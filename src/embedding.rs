@@ -118,8 +118,9 @@ impl TryFrom<f32> for Similarity {
 /// Sixteen running sums, so that the compiler may use vector registers without reordering.
 pub fn dot(one: &[f32], other: &[f32]) -> f32 {
     const LANES: usize = 16;
-    let (one_blocks, one_rest) = one.as_chunks::<LANES>();
-    let (other_blocks, other_rest) = other.as_chunks::<LANES>();
+    let length = one.len().min(other.len());
+    let (one_blocks, one_rest) = one[..length].as_chunks::<LANES>();
+    let (other_blocks, other_rest) = other[..length].as_chunks::<LANES>();
     let mut sums = [0f32; LANES];
     for (a, b) in one_blocks.iter().zip(other_blocks) {
         for lane in 0..LANES {

@@ -1,6 +1,6 @@
 //! Tells the format of some bytes and calls its importer.
 
-use super::{Limits, RawGraph, json};
+use super::{Limits, RawGraph, json, onnx};
 use serde::Serialize;
 
 /// A format that can be read.
@@ -25,6 +25,9 @@ pub enum Error {
     /// A broken raw graph.
     #[error(transparent)]
     Json(#[from] json::Error),
+    /// A broken ONNX model.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
 }
 
 /// Beginnings of formats that are refused: running or unpacking them is dangerous or useless.
@@ -73,7 +76,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Format, RawGraph), Error> 
     }
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(Error::Empty),
-        Some(_) => Ok((Format::NetkinGraph, json::read(bytes, limits)?)),
+        Some(b'{') => Ok((Format::NetkinGraph, json::read(bytes, limits)?)),
+        Some(_) => Ok((Format::Onnx, onnx::read(bytes, limits)?)),
     }
 }
 

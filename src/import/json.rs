@@ -498,3 +498,6 @@ fn is_mark(name: &str) -> bool {
         "t" | "w" | "c" | "slice" | "ellipsis" | "dtype" | "object"
     )
 }
+
+#[cfg(test)]
+mod tests;

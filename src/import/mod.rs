@@ -8,6 +8,7 @@ mod format;
 pub mod json;
 mod limits;
 pub mod nas;
+pub mod onnx;
 mod raw;
 
 pub use format::{Error, Format, read};

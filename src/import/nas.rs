@@ -15,6 +15,9 @@ use super::{Limits, RawGraph};
 /// Bytes of one specification; real ones take a few hundred.
 const MOST_BYTES: usize = 16 << 10;
 
+/// Reads a cell of one space; the problem continues the sentence "this … cell".
+type Parse = fn(&str) -> Result<RawGraph, String>;
+
 /// Why a specification is no cell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -44,7 +47,7 @@ pub fn read(text: &str, limits: &Limits) -> Result<RawGraph, Error> {
     let text = text.trim();
     let text = text.strip_prefix("nas:").unwrap_or(text);
     let (space, cell) = text.split_once(':').ok_or(Error::Form)?;
-    let (space, parse): (_, fn(&str) -> Result<RawGraph, String>) = match space {
+    let (space, parse): (_, Parse) = match space {
         "nasbench101" => ("nasbench101", nasbench101::read),
         "nasbench201" => ("nasbench201", nasbench201::read),
         "darts" => ("darts", darts::read),

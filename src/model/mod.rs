@@ -29,3 +29,87 @@ pub trait Encoder: Send + Sync {
     /// When nothing of the architecture has a direction under these weights.
     fn encode(&self, architecture: &Architecture) -> Result<Embedding, Error>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Attributes, Edge, Key, Node, NodeIndex, Operator};
+    use crate::random::Random;
+    use proptest::prelude::*;
+
+    fn random_nodes(seed: u64, count: usize) -> Vec<Node> {
+        const OPERATORS: [Operator; 8] = [
+            Operator::Conv,
+            Operator::Add,
+            Operator::Mul,
+            Operator::Sigmoid,
+            Operator::GlobalAvgPool,
+            Operator::Concat,
+            Operator::Attention,
+            Operator::Relu,
+        ];
+        let mut random = Random::new(seed);
+        (0..count)
+            .map(|index| {
+                let operator = OPERATORS[random.below(OPERATORS.len())].clone();
+                let fan_in = (1 + random.below(3)).min(index);
+                let inputs = (0..fan_in)
+                    .map(|_| Edge::first(random.below(index) as NodeIndex))
+                    .collect();
+                Node {
+                    operator,
+                    attributes: Attributes::default()
+                        .with(Key::Stride, vec![1 + random.below(2) as i64])
+                        .with(Key::InChannels, 8 + random.below(3) as i64)
+                        .with(Key::OutChannels, 8 + random.below(60) as i64),
+                    inputs,
+                    shape: None,
+                    flops: 0,
+                }
+            })
+            .collect()
+    }
+
+    /// The same graph with its nodes in another topological order.
+    fn renumbered(nodes: &[Node], seed: u64) -> Vec<Node> {
+        let mut random = Random::new(seed);
+        let mut place: Vec<Option<NodeIndex>> = vec![None; nodes.len()];
+        let mut order = Vec::new();
+        while order.len() < nodes.len() {
+            let ready: Vec<usize> = (0..nodes.len())
+                .filter(|index| place[*index].is_none())
+                .filter(|index| {
+                    let mut inputs = nodes[*index].inputs.iter();
+                    inputs.all(|edge| place[edge.node as usize].is_some())
+                })
+                .collect();
+            let next = ready[random.below(ready.len())];
+            place[next] = Some(order.len() as NodeIndex);
+            let mut node = nodes[next].clone();
+            for edge in &mut node.inputs {
+                edge.node = place[edge.node as usize].unwrap();
+            }
+            order.push(node);
+        }
+        order
+    }
+
+    fn embedding(nodes: Vec<Node>) -> Embedding {
+        let architecture = Architecture::new(None, 0, nodes, vec![]).unwrap();
+        let encoder = TokenSetEncoder::unfitted(hashing::Config::default()).unwrap();
+        encoder.encode(&architecture).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn renumbering_nodes_leaves_the_embedding_bit_equal(
+            graph: u64, order: u64, count in 1usize..60,
+        ) {
+            let nodes = random_nodes(graph, count);
+            let other = renumbered(&nodes, order);
+            prop_assert_eq!(embedding(nodes), embedding(other));
+        }
+    }
+}

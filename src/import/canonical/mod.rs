@@ -1,6 +1,6 @@
 //! Turns raw graphs of every dialect into architectures: the same model, the same architecture.
 //!
-//! Two steps. `lower` reads a dialect into a [`work::Work`] graph, in which weights, constants,
+//! Two steps. `lower` reads a dialect into a working graph, in which weights, constants,
 //! shape arithmetic, casts, identities and layout changes are no nodes any more. Then each file
 //! of `rules` holds one rewrite, the same for every dialect. The invariant: no rule may depend on
 //! names, node order, batch size or input resolution.

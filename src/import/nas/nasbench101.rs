@@ -200,18 +200,18 @@ fn expand(builder: &mut Builder, input: Value, cell: &Cell, out: u64) -> Option<
     let last = cell.ops.len() - 1;
     let channels = cell.channels(input.channels, out);
     let mut values = vec![input];
-    for vertex in 1..last {
+    for (vertex, width) in channels.iter().copied().enumerate().take(last).skip(1) {
         let mut operands = Vec::new();
         for source in (1..vertex).filter(|source| cell.matrix[*source][vertex]) {
-            operands.push(truncated(builder, values[source], channels[vertex]));
+            operands.push(truncated(builder, values[source], width));
         }
         if cell.matrix[0][vertex] {
-            operands.push(conv_relu(builder, input, 1, channels[vertex]));
+            operands.push(conv_relu(builder, input, 1, width));
         }
         let value = builder.sum(operands)?;
         values.push(match cell.ops[vertex] {
-            Op::Conv1 => conv_relu(builder, value, 1, channels[vertex]),
-            Op::Conv3 => conv_relu(builder, value, 3, channels[vertex]),
+            Op::Conv1 => conv_relu(builder, value, 1, width),
+            Op::Conv3 => conv_relu(builder, value, 3, width),
             Op::MaxPool => builder.pool("max_pool", value, 3, 1),
             Op::Input | Op::Output => value,
         });

@@ -144,7 +144,7 @@ impl Builder {
             (Operator::Mul, None, Some(c)) => self.scale(left, c, 0.0, shape),
             (Operator::Mul, Some(c), None) => self.scale(right, c, 0.0, shape),
             (Operator::Div, None, Some(c)) => self.scale(left, 1.0 / c, 0.0, shape),
-            (Operator::Div, Some(c), None) if c == 1.0 => {
+            (Operator::Div, Some(1.0), None) => {
                 self.plain(Operator::Reciprocal, vec![right], shape)
             }
             _ => self.elementwise(operator, left, right, shape),

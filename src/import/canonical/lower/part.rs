@@ -21,7 +21,7 @@ fn known_part(total: u64, start: u64, len: u64) -> Option<String> {
     if len >= total {
         return None;
     }
-    let shares = if len > 0 && total % len == 0 && start % len == 0 {
+    let shares = if len > 0 && total.is_multiple_of(len) && start.is_multiple_of(len) {
         total / len
     } else {
         0

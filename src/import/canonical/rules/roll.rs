@@ -11,13 +11,14 @@ pub(super) fn fuse(work: &mut Work) {
     }
     let readers = work.readers();
     for node in 0..work.nodes.len() {
-        if let Some(before) = work
-            .producer(node, 0)
-            .filter(|_| work.is(node, &Operator::Roll))
-        {
-            if work.is(before, &Operator::Roll) && readers[before].len() == 1 {
-                work.bypass(before, 0);
-            }
+        if !work.is(node, &Operator::Roll) {
+            continue;
+        }
+        let Some(before) = work.producer(node, 0) else {
+            continue;
+        };
+        if work.is(before, &Operator::Roll) && readers[before].len() == 1 {
+            work.bypass(before, 0);
         }
     }
 }

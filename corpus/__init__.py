@@ -1,0 +1,1 @@
+"""The corpus: curated tables and the builders that make its raw graphs."""

@@ -1,0 +1,156 @@
+//! Sparse rankers: BM25 over operator n-grams and tf-idf over all tokens.
+
+use crate::eval::Labelled;
+use crate::eval::protocol::Ranker;
+use crate::model::tokens::{Group, Tokens, tokens};
+use crate::random;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Tokens of one entry: n-grams of operators apart from everything.
+#[derive(Clone, Debug)]
+pub struct Bag {
+    /// Sorted operator n-grams.
+    pub grams: Vec<u64>,
+    /// Sorted tokens of all groups, kept apart by group.
+    pub all: Vec<u64>,
+}
+
+/// The bags of `entries`, in their order.
+pub fn bags(entries: &[Labelled]) -> Vec<Bag> {
+    entries
+        .par_iter()
+        .map(|entry| bag(&tokens(&entry.architecture)))
+        .collect()
+}
+
+fn bag(tokens: &Tokens) -> Bag {
+    let mut all: Vec<u64> = Group::ALL
+        .into_iter()
+        .flat_map(|group| {
+            let in_group = move |token: &u64| random::sequence(group as u64, [*token]);
+            tokens.sets[group as usize].iter().map(in_group)
+        })
+        .collect();
+    all.sort_unstable();
+    Bag {
+        grams: tokens.sets[Group::OperatorGrams as usize].clone(),
+        all,
+    }
+}
+
+/// How rare a token is among `train`, by token.
+pub(super) fn document_counts<'a>(bags: impl Iterator<Item = &'a Vec<u64>>) -> BTreeMap<u64, u32> {
+    let mut counts = BTreeMap::new();
+    for token in bags.flatten() {
+        *counts.entry(*token).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Entries by token: `(entry, weight)`.
+type Postings = BTreeMap<u64, Vec<(usize, f32)>>;
+
+/// Okapi BM25 over operator n-grams (k1 1.2, b .75), document frequencies from `train`.
+pub struct Bm25 {
+    queries: Vec<Vec<u64>>,
+    postings: Postings,
+}
+
+impl Bm25 {
+    /// Ranks the entries of `bags`.
+    pub fn new(bags: &[Bag], train: &[usize]) -> Self {
+        let counts = document_counts(train.iter().map(|entry| &bags[*entry].grams));
+        let total: usize = train.iter().map(|entry| bags[*entry].grams.len()).sum();
+        let mean_length = (total as f32 / train.len().max(1) as f32).max(1.0);
+        let mut postings = Postings::new();
+        for (entry, bag) in bags.iter().enumerate() {
+            let length = bag.grams.len() as f32 / mean_length;
+            let weight = 2.2 / (1.0 + 1.2 * (0.25 + 0.75 * length));
+            for token in &bag.grams {
+                let held = counts.get(token).copied().unwrap_or(0) as f32;
+                let rare = ((train.len() as f32 - held + 0.5) / (held + 0.5)).ln_1p();
+                postings
+                    .entry(*token)
+                    .or_default()
+                    .push((entry, rare * weight));
+            }
+        }
+        Self {
+            queries: bags.iter().map(|bag| bag.grams.clone()).collect(),
+            postings,
+        }
+    }
+}
+
+impl Ranker for Bm25 {
+    fn scores(&self, query: usize) -> Vec<f32> {
+        let mut scores = vec![0.0; self.queries.len()];
+        for token in &self.queries[query] {
+            for (entry, weight) in self.postings.get(token).into_iter().flatten() {
+                scores[*entry] += weight;
+            }
+        }
+        scores
+    }
+}
+
+/// Cosine of tf-idf vectors over all tokens.
+pub struct TfIdf {
+    vectors: Vec<Vec<(u64, f32)>>,
+    postings: Postings,
+}
+
+impl TfIdf {
+    /// Ranks the entries of `bags`, document frequencies from `train`.
+    pub fn new(bags: &[Bag], train: &[usize]) -> Self {
+        let counts = document_counts(train.iter().map(|entry| &bags[*entry].all));
+        let vectors: Vec<Vec<(u64, f32)>> = bags
+            .iter()
+            .map(|bag| weighted(&bag.all, &counts, train.len()))
+            .collect();
+        let mut postings = Postings::new();
+        for (entry, vector) in vectors.iter().enumerate() {
+            for (token, weight) in vector {
+                postings.entry(*token).or_default().push((entry, *weight));
+            }
+        }
+        Self { vectors, postings }
+    }
+}
+
+impl Ranker for TfIdf {
+    fn scores(&self, query: usize) -> Vec<f32> {
+        let mut scores = vec![0.0; self.vectors.len()];
+        for (token, own) in &self.vectors[query] {
+            for (entry, weight) in self.postings.get(token).into_iter().flatten() {
+                scores[*entry] += own * weight;
+            }
+        }
+        scores
+    }
+}
+
+/// The tokens with their rarity, scaled to length one.
+pub(super) fn weighted(
+    tokens: &[u64],
+    counts: &BTreeMap<u64, u32>,
+    documents: usize,
+) -> Vec<(u64, f32)> {
+    let rarity = |token: &u64| {
+        let held = counts.get(token).copied().unwrap_or(0) as f32;
+        ((1.0 + documents as f32) / (1.0 + held)).ln() + 1.0
+    };
+    let weights: Vec<f32> = tokens.iter().map(rarity).collect();
+    let length = weights
+        .iter()
+        .map(|weight| weight * weight)
+        .sum::<f32>()
+        .sqrt();
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    tokens
+        .iter()
+        .zip(weights)
+        .map(|(token, weight)| (*token, weight * scale))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Reads ONNX models: the graph only. Weights are skipped, external data is never opened.
+//!
+//! `wire` reads protobuf fields, `message` the ONNX messages that matter, `assemble` joins names
+//! into edges and inlines functions and control flow. All three draw on one `Budget`, so neither
+//! depth nor amplification can outgrow [`Limits`].
+
+mod assemble;
+mod message;
+mod wire;
+
+use super::{Limits, RawGraph};
+
+/// Why bytes are no ONNX model that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Bytes that break the protobuf encoding.
+    #[error(
+        "the ONNX file is damaged at byte {offset}: {problem}; export it again or check the transfer"
+    )]
+    Damaged {
+        /// Where reading stopped.
+        offset: usize,
+        /// What was met there.
+        problem: &'static str,
+    },
+    /// Well-formed bytes without a graph.
+    #[error("the file holds no ONNX graph; export a model with at least one operator")]
+    NoGraph,
+    /// More of something than the limits allow.
+    #[error(
+        "the ONNX model has more {what} than the limit of {limit}; raise `limits` to accept it"
+    )]
+    TooLarge {
+        /// What is counted.
+        what: &'static str,
+        /// How many may be.
+        limit: usize,
+    },
+    /// A value that nothing computes.
+    #[error(
+        "node `{node}` reads `{value}`, which no node, input or initialiser provides; export the whole model"
+    )]
+    Missing {
+        /// The reader.
+        node: String,
+        /// The value's name.
+        value: String,
+    },
+    /// A value that several nodes compute.
+    #[error("the value `{0}` is computed twice; every ONNX value has one producer")]
+    Duplicate(String),
+    /// Nodes that wait for each other.
+    #[error("node `{0}` is part of a cycle; an ONNX graph must be acyclic")]
+    Cycle(String),
+    /// A local function that calls itself.
+    #[error("the local function `{0}` calls itself; inline it before exporting")]
+    Recursion(String),
+}
+
+/// Reads the graph of an ONNX model.
+///
+/// # Errors
+/// When the bytes are damaged, exceed a limit, or describe no acyclic graph.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<RawGraph, Error> {
+    let mut budget = Budget::new(limits);
+    let model = message::model(bytes, &mut budget)?;
+    assemble::assemble(&model, budget)
+}
+
+/// What one input may still use.
+struct Budget<'a> {
+    limits: &'a Limits,
+    nodes: usize,
+    bytes: usize,
+}
+
+impl<'a> Budget<'a> {
+    fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            nodes: limits.nodes,
+            bytes: limits.memory_bytes,
+        }
+    }
+
+    fn take_node(&mut self) -> Result<(), Error> {
+        self.nodes = self.nodes.checked_sub(1).ok_or(Error::TooLarge {
+            what: "nodes",
+            limit: self.limits.nodes,
+        })?;
+        self.take_bytes(256)
+    }
+
+    fn take_bytes(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Error::TooLarge {
+            what: "bytes of graph",
+            limit: self.limits.memory_bytes,
+        })?;
+        Ok(())
+    }
+
+    fn check(&self, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
+        if found > limit {
+            Err(Error::TooLarge { what, limit })
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Fits the shipped encoder: within-class whitening of hashed token sets, then the leading
+//! directions.
+//!
+//! [`fit`] looks at training families only, each design once. The same entries, settings and seed
+//! give the same bytes.
+
+mod card;
+mod wccn;
+
+pub use card::model_card;
+pub use wccn::{Whitening, fit_projection};
+
+use crate::eval::{self, Labelled, protocol};
+use crate::model::{self, TokenSetEncoder, hashing};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a fit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Components of an embedding.
+    pub dim: usize,
+    /// Share of the within-class covariance that is replaced by a multiple of the identity.
+    pub shrinkage: f64,
+    /// Seed of hashing and of the search for leading directions.
+    pub seed: u64,
+    /// How tokens are hashed; its seed is replaced by `seed`.
+    pub hashing: hashing::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dim: 256,
+            shrinkage: 0.1,
+            seed: 0,
+            hashing: hashing::Config::default(),
+        }
+    }
+}
+
+/// Why nothing could be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No family with two designs.
+    #[error("the training data has no family with two different designs; nothing to learn from")]
+    NoFamilies,
+    /// The covariance cannot be inverted.
+    #[error(transparent)]
+    Covariance(#[from] crate::matrix::NotPositive),
+    /// The model refuses what was fitted.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+}
+
+/// Fits an encoder named `version` on the training families of `entries`.
+///
+/// # Errors
+/// When there is too little to learn from.
+pub fn fit(
+    version: &str,
+    entries: &[Labelled],
+    split: &protocol::Config,
+    config: &Config,
+) -> Result<TokenSetEncoder, Error> {
+    let hashing = hashing::Config {
+        seed: config.seed,
+        ..config.hashing.clone()
+    };
+    let plain = TokenSetEncoder::unfitted(hashing.clone())?;
+    let training = protocol::training(entries, split);
+    let vectors: Vec<Vec<f64>> = training
+        .par_iter()
+        .map(|entry| {
+            let hashed = plain.hashed(&entry.architecture);
+            hashed.into_iter().map(f64::from).collect()
+        })
+        .collect();
+    let families: Vec<&str> = training.iter().map(|entry| entry.family.as_str()).collect();
+    let whitening = Whitening {
+        dim: config.dim.min(hashing.dim),
+        shrinkage: config.shrinkage,
+        seed: config.seed,
+    };
+    let projection = fit_projection(&families, &vectors, &whitening)?;
+    let model = model::Config {
+        version: version.into(),
+        encoder: "token_set".into(),
+        dim: whitening.dim,
+        hashing,
+        seed: config.seed,
+        data_hash: eval::data_hash(entries),
+    };
+    Ok(TokenSetEncoder::fitted(model, &projection)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::baselines::{Vectors, testing::zoo};
+
+    fn config() -> Config {
+        Config {
+            dim: 32,
+            hashing: hashing::Config {
+                dim: 128,
+                ..hashing::Config::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    fn split() -> protocol::Config {
+        protocol::Config {
+            held_out: 0.4,
+            ..protocol::Config::default()
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_whatever_the_order_of_entries() {
+        let mut entries = zoo(10, 4);
+        let one = fit("v", &entries, &split(), &config()).unwrap();
+        entries.reverse();
+        let other = fit("v", &entries, &split(), &config()).unwrap();
+        assert_eq!(one.weights().unwrap(), other.weights().unwrap());
+        assert_eq!(one.config(), other.config());
+    }
+
+    #[test]
+    fn a_fit_finds_held_out_families() {
+        let entries = zoo(20, 6);
+        let encoder = fit("v", &entries, &split(), &config()).unwrap();
+        let ranker = Vectors::encoded(&entries, &encoder).unwrap();
+        let outcome = protocol::evaluate(&entries, &ranker, &split());
+        let map = protocol::estimate(&outcome, "map@20", &split()).unwrap();
+        assert!(map.mean > 0.9, "{}", map.mean);
+    }
+
+    #[test]
+    fn too_little_data_is_refused() {
+        let error = fit("v", &zoo(1, 1), &split(), &config()).unwrap_err();
+        assert!(matches!(error, Error::NoFamilies));
+    }
+}
