@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up; modules on one floor never name each other.
 const FLOORS: &[&[&str]] = &[
-    &["graph", "embedding", "id", "random"],
-    &["import", "motif"],
-    &["model", "index", "store", "corpus"],
+    &["graph", "embedding", "random"],
+    &["import", "matrix"],
+    &["model", "index", "corpus"],
     &["engine", "eval"],
     &["train", "api"],
     &["settings", "telemetry"],
