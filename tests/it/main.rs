@@ -1,5 +1,10 @@
 //! Tests of netkin as users meet it: over HTTP, on the command line, and in its own source.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop with what it met"
+)]
+
 mod command_line;
 mod floors;
 mod http;
