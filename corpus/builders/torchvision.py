@@ -21,7 +21,7 @@ from torchvision.models.detection.rpn import concat_box_prediction_layers
 from corpus.builders.run import Candidate, Entry, run
 
 CLIP = (1, 3, 16, 112, 112)
-VIDEO_SHAPES = {"mvit_v1_b": (1, 3, 16, 224, 224), "mvit_v2_s": (1, 3, 16, 224, 224)}
+VIDEO_SHAPES = dict.fromkeys(("mvit_v1_b", "mvit_v2_s", "s3d"), (1, 3, 16, 224, 224))
 VIDEO_SHAPES |= {f"swin3d_{size}": (1, 3, 16, 224, 224) for size in "tsb"}
 DETECTOR_SIDES = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}
 DETECTOR_SIDES |= {"fasterrcnn_mobilenet_v3_large_320_fpn": 320}
