@@ -11,9 +11,7 @@ import inspect
 from functools import partial
 from typing import Any
 
-import torch
 import torchvision
-
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.detection.rpn import concat_box_prediction_layers
@@ -108,9 +106,7 @@ def _build(name: str, theme: str) -> nn.Module:
     options: dict[str, Any] = {"weights": None}
     if "weights_backbone" in accepted:
         options["weights_backbone"] = None
-    if "init_weights" in inspect.signature(builder).parameters or name.endswith(
-        ("googlenet", "inception_v3")
-    ):
+    if name.endswith(("googlenet", "inception_v3")):  # their own initialisation takes minutes
         options["init_weights"] = False
     model: nn.Module = builder(**options)
     if theme != "detection":
