@@ -6,14 +6,14 @@ use crate::import::canonical::work::{Operand, Static};
 use std::rc::Rc;
 
 /// Longer values are never needed to know a shape.
-const MOST_VALUES: usize = 1024;
+pub(super) const MOST_VALUES: u64 = 1024;
 
 fn values(operand: Option<&Operand>) -> Option<&[f64]> {
     operand?.as_static()?.values.as_deref()
 }
 
 fn vector(values: Vec<f64>) -> Option<Static> {
-    if values.len() > MOST_VALUES {
+    if values.len() as u64 > MOST_VALUES {
         return None;
     }
     let shape = Shape::known(&[values.len() as u64]);
@@ -96,7 +96,6 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
             let _ = axis;
             vector(vec![first?.iter().product()]).map(as_scalar)
         }
-        "ConstantOfShape" | "Expand" => None,
         "Range" => {
             let [start, limit, step] =
                 [0, 1, 2].map(|place| values(operands.get(place)).and_then(|v| v.first().copied()));

@@ -144,14 +144,10 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         return vec![Operand::Static(value)];
     }
     if op == "ConstantOfShape" {
-        let shape = call
-            .values(0)
-            .map(|dims| infer::reshape(None, dims))
-            .or_else(|| call.stated(0));
-        return vec![Operand::Static(Static {
-            shape,
-            values: None,
-        })];
+        return vec![Operand::Static(filled(call))];
+    }
+    if op == "Expand" && let Some(expanded) = expanded(call) {
+        return vec![Operand::Static(expanded)];
     }
     // The same code that lowers computed values knows the shapes of constant ones.
     if let Some(lowered) = layout(builder, op, call) {
@@ -161,7 +157,11 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         "Add" | "Mul" | "Sub" | "Div" | "Pow" | "Where" | "And" | "Or" | "Less" | "Greater" => {
             infer::broadcast(call.shape_at(0), call.shape_at(1))
         }
-        "Gather" => None,
+        "Gather" => gathered(call),
+        "Concat" => {
+            let shapes: Vec<Option<&Shape>> = call.operands.iter().map(Operand::shape).collect();
+            infer::concat(&shapes, call.int("axis").unwrap_or(0))
+        }
         "MatMul" => infer::matmul(call.shape_at(0), call.shape_at(1)),
         "Trilu" | "Sin" | "Cos" | "Exp" | "Not" | "Neg" | "Sqrt" | "Abs" | "Tanh" | "Relu"
         | "Sigmoid" => call.shape_at(0).cloned(),
@@ -176,6 +176,42 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
             })
         })
         .collect()
+}
+
+/// A constant of a computed shape; its values matter only while they are few.
+fn filled(call: &Call<'_>) -> Static {
+    let shape = match call.values(0) {
+        Some(dims) => Some(infer::reshape(None, dims)),
+        None => call.stated(0),
+    };
+    let fill = match call.node.attribute("value") {
+        Some(RawValue::Constant { values: Some(values), .. }) => values.first().copied(),
+        Some(_) => None,
+        None => Some(0.0),
+    };
+    Static { values: repeated(fill, shape.as_ref()), shape }
+}
+
+/// One value in a larger shape.
+fn expanded(call: &Call<'_>) -> Option<Static> {
+    let fill = call.scalar(0)?;
+    let shape = infer::reshape(None, call.values(1)?);
+    Some(Static { values: repeated(Some(fill), Some(&shape)), shape: Some(shape) })
+}
+
+fn repeated(fill: Option<f64>, shape: Option<&Shape>) -> Option<std::rc::Rc<[f64]>> {
+    let count = shape?.elements().filter(|count| *count <= fold::MOST_VALUES)?;
+    Some(vec![fill?; count as usize].into())
+}
+
+/// Shape of a selection: the indices' dimensions in place of the axis.
+fn gathered(call: &Call<'_>) -> Option<Shape> {
+    let (source, indices) = (call.shape_at(0)?, call.shape_at(1)?);
+    let axis = source.axis(call.int("axis").unwrap_or(0))?;
+    let mut dims = source.0[..axis].to_vec();
+    dims.extend_from_slice(&indices.0);
+    dims.extend_from_slice(&source.0[axis + 1..]);
+    Some(Shape(dims))
 }
 
 fn without_values(operand: Operand) -> Operand {
@@ -556,9 +592,8 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         | "ReduceL1" | "ReduceLogSumExp" => reduce(builder, op, call),
         "Resize" | "Upsample" => resize(builder, call),
         "Concat" => concat(builder, call),
-        "ScaledDotProductAttention" | "Attention" if call.operands.len() >= 3 => {
-            let operands = [0, 1, 2, 3].map(|place| call.at(place)).to_vec();
-            builder.plain(Operator::Attention, operands, call.stated(0))
+        "Attention" if domain(call.node) == "onnx" && call.operands.len() >= 3 => {
+            attention(builder, call)
         }
         "Swish" => builder.plain(Operator::Silu, vec![call.at(0)], same()),
         "FastGelu" | "QuickGelu" | "BiasGelu" => {
@@ -567,6 +602,24 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         "LSTM" | "GRU" | "RNN" => return None,
         _ => return None,
     })
+}
+
+/// The attention of opset 23: heads are a dimension of the operands or an attribute.
+fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
+    let query = call.shape_at(0);
+    let width = query.and_then(|shape| shape.dim(-1));
+    let heads = call.int("q_num_heads").and_then(|heads| u64::try_from(heads).ok());
+    let mut attributes = Attributes::default();
+    if let Some(width) = width {
+        attributes.set(Key::HeadDim, width / heads.unwrap_or(1).max(1));
+    }
+    if call.at(3).is_data() {
+        attributes.set(Key::Bias, "data");
+    } else if call.at(3).as_static().is_some() || call.int("is_causal") == Some(1) {
+        attributes.set(Key::Bias, "static");
+    }
+    let operands = [0, 1, 2].map(|place| call.at(place)).to_vec();
+    builder.node(Operator::Attention, attributes, operands, call.or_stated(query.cloned()))
 }
 
 fn data_of(call: &Call<'_>, places: &[usize]) -> Vec<Operand> {
