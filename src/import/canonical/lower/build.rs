@@ -323,6 +323,24 @@ impl Builder {
         }
     }
 
+    /// Attention whose heads are a dimension of the query, unless `heads` states them.
+    pub(super) fn attention(
+        &mut self,
+        operands: Vec<Operand>,
+        heads: Option<u64>,
+        bias: Option<&'static str>,
+        shape: Option<Shape>,
+    ) -> Operand {
+        let mut attributes = Attributes::default();
+        if let Some(heads) = heads.or_else(|| heads_of(operands.first()?.shape()?)) {
+            attributes.set(Key::Heads, heads);
+        }
+        if let Some(bias) = bias {
+            attributes.set(Key::Bias, bias);
+        }
+        self.node(Operator::Attention, attributes, operands, shape)
+    }
+
     pub(super) fn node_mut(&mut self, edge: Edge) -> &mut WorkNode {
         &mut self.work.nodes[edge.node as usize]
     }
@@ -330,6 +348,15 @@ impl Builder {
 
 pub(super) fn exponent(value: i64) -> Attributes {
     Attributes::default().with(Key::Exponent, value)
+}
+
+/// The dimension before positions and channels: [batch, heads, positions, channels].
+pub(in crate::import::canonical) fn heads_of(query: &Shape) -> Option<u64> {
+    if query.rank() < 4 {
+        None
+    } else {
+        query.dim(-3)
+    }
 }
 
 fn sides(dims: &[Option<u64>]) -> Vec<i64> {
@@ -399,7 +426,11 @@ impl Reach {
 /// one; both occur and neither is declared. A lone last axis, or axis 1 of an image, is channels.
 fn reach(shape: Option<&Shape>, axes: &[i64]) -> Reach {
     let Some(shape) = shape else {
-        return Reach::Other;
+        return match axes {
+            [2, 3] | [-2, -1] | [-1, -2] => Reach::Spatial,
+            [-1] => Reach::Channels,
+            _ => Reach::Other,
+        };
     };
     let rank = shape.rank();
     let mut axes: Vec<usize> = axes.iter().filter_map(|axis| shape.axis(*axis)).collect();

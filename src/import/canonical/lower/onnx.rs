@@ -55,12 +55,20 @@ impl Call<'_> {
     fn ints_either(&self, name: &str, place: usize) -> Option<Vec<i64>> {
         match self.node.attribute(name) {
             Some(value) => value.as_ints(),
-            None => Some(
-                self.values(place)?
+            None => known_ints(self.values(place)?),
+        }
+    }
+
+    /// Like `ints_either`, each bound on its own: one may be unknown while others are not.
+    fn bounds(&self, name: &str, place: usize) -> Vec<Option<i64>> {
+        match self.node.attribute(name).and_then(RawValue::as_ints) {
+            Some(bounds) => bounds.into_iter().map(Some).collect(),
+            None => self.values(place).map_or_else(Vec::new, |values| {
+                values
                     .iter()
-                    .map(|value| *value as i64)
-                    .collect(),
-            ),
+                    .map(|value| (!value.is_nan()).then_some(*value as i64))
+                    .collect()
+            }),
         }
     }
 
@@ -87,6 +95,14 @@ impl Call<'_> {
     fn axes(&self, place: usize) -> Vec<i64> {
         self.ints_either("axes", place).unwrap_or_default()
     }
+}
+
+/// Integers, when none of them is unknown.
+fn known_ints(values: &[f64]) -> Option<Vec<i64>> {
+    values
+        .iter()
+        .map(|value| (!value.is_nan()).then_some(*value as i64))
+        .collect()
 }
 
 pub(super) fn lower(builder: &mut Builder, node: &RawNode, operands: Vec<Operand>) -> Lowered {
@@ -146,8 +162,8 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
     if op == "ConstantOfShape" {
         return vec![Operand::Static(filled(call))];
     }
-    if op == "Expand" && let Some(expanded) = expanded(call) {
-        return vec![Operand::Static(expanded)];
+    if let Some(value) = moved(op, call) {
+        return vec![Operand::Static(value)];
     }
     // The same code that lowers computed values knows the shapes of constant ones.
     if let Some(lowered) = layout(builder, op, call) {
@@ -163,8 +179,8 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
             infer::concat(&shapes, call.int("axis").unwrap_or(0))
         }
         "MatMul" => infer::matmul(call.shape_at(0), call.shape_at(1)),
-        "Trilu" | "Sin" | "Cos" | "Exp" | "Not" | "Neg" | "Sqrt" | "Abs" | "Tanh" | "Relu"
-        | "Sigmoid" => call.shape_at(0).cloned(),
+        "ScatterND" | "ScatterElements" | "Clip" | "Trilu" | "Sin" | "Cos" | "Exp" | "Not"
+        | "Neg" | "Sqrt" | "Abs" | "Tanh" | "Relu" | "Sigmoid" => call.shape_at(0).cloned(),
         _ => None,
     };
     let shape = call.or_stated(shape);
@@ -185,22 +201,112 @@ fn filled(call: &Call<'_>) -> Static {
         None => call.stated(0),
     };
     let fill = match call.node.attribute("value") {
-        Some(RawValue::Constant { values: Some(values), .. }) => values.first().copied(),
+        Some(RawValue::Constant {
+            values: Some(values),
+            ..
+        }) => values.first().copied(),
         Some(_) => None,
         None => Some(0.0),
     };
-    Static { values: repeated(fill, shape.as_ref()), shape }
+    Static {
+        values: repeated(fill, shape.as_ref()),
+        shape,
+    }
+}
+
+/// A small constant with its elements rearranged, or only another shape.
+fn moved(op: &str, call: &Call<'_>) -> Option<Static> {
+    let source = call.operands.first()?.as_static()?;
+    match op {
+        "Cast" | "CastLike" | "Identity" => Some(source.clone()),
+        "Reshape" | "Unsqueeze" | "Squeeze" | "Flatten" => {
+            let shape = match op {
+                "Reshape" => infer::reshape(source.shape.as_ref(), call.values(1)?),
+                "Unsqueeze" => infer::unsqueeze(source.shape.as_ref(), &call.axes(1))?,
+                "Squeeze" => infer::squeeze(
+                    source.shape.as_ref(),
+                    call.ints_either("axes", 1).as_deref(),
+                )?,
+                _ => infer::flatten(source.shape.as_ref(), call.int("axis").unwrap_or(1))?,
+            };
+            Some(Static {
+                shape: Some(shape),
+                values: source.values.clone(),
+            })
+        }
+        "Expand" => expanded(call),
+        "Transpose" => fold::transpose(source),
+        "Slice" => sliced(call, source),
+        "Gather" => selected(call, source),
+        _ => None,
+    }
+}
+
+fn sliced(call: &Call<'_>, source: &Static) -> Option<Static> {
+    let (starts, ends) = (call.ints_either("starts", 1)?, call.ints_either("ends", 2)?);
+    let axes = call.ints_either("axes", 3);
+    let steps = call.ints_either("steps", 4);
+    let mut value = source.clone();
+    for (place, (start, end)) in starts.iter().zip(&ends).enumerate() {
+        let axis = axes
+            .as_ref()
+            .map_or(place as i64, |axes| axes.get(place).copied().unwrap_or(0));
+        let step = steps
+            .as_ref()
+            .and_then(|steps| steps.get(place))
+            .copied()
+            .unwrap_or(1);
+        let total = usize::try_from(value.shape.as_ref()?.dim(axis)?).ok()?;
+        value.values.as_ref()?;
+        value = fold::take(&value, axis, &fold::places(total, *start, *end, step))?;
+    }
+    Some(value)
+}
+
+fn selected(call: &Call<'_>, source: &Static) -> Option<Static> {
+    let axis = call.int("axis").unwrap_or(0);
+    let indices = call.operands.get(1)?.as_static()?;
+    let total = i64::try_from(source.shape.as_ref()?.dim(axis)?).ok()?;
+    let places = call.values(1)?.iter().map(|index| {
+        let index = if *index < 0.0 {
+            index + total as f64
+        } else {
+            *index
+        };
+        (0.0..total as f64)
+            .contains(&index)
+            .then_some(index as usize)
+    });
+    let taken = fold::take(source, axis, &places.collect::<Option<Vec<_>>>()?)?;
+    let scalar = indices
+        .shape
+        .as_ref()
+        .is_some_and(|shape| shape.rank() == 0);
+    let shape = if scalar {
+        infer::squeeze(taken.shape.as_ref(), Some(&[axis]))
+    } else {
+        taken.shape.clone()
+    };
+    Some(Static {
+        shape,
+        values: taken.values,
+    })
 }
 
 /// One value in a larger shape.
 fn expanded(call: &Call<'_>) -> Option<Static> {
     let fill = call.scalar(0)?;
     let shape = infer::reshape(None, call.values(1)?);
-    Some(Static { values: repeated(Some(fill), Some(&shape)), shape: Some(shape) })
+    Some(Static {
+        values: repeated(Some(fill), Some(&shape)),
+        shape: Some(shape),
+    })
 }
 
 fn repeated(fill: Option<f64>, shape: Option<&Shape>) -> Option<std::rc::Rc<[f64]>> {
-    let count = shape?.elements().filter(|count| *count <= fold::MOST_VALUES)?;
+    let count = shape?
+        .elements()
+        .filter(|count| *count <= fold::MOST_VALUES)?;
     Some(vec![fill?; count as usize].into())
 }
 
@@ -362,20 +468,13 @@ fn split(builder: &mut Builder, call: &Call<'_>) -> Vec<Operand> {
 
 /// One slice for each axis of which only a part is taken.
 fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let starts = call.ints_either("starts", 1);
-    let ends = call.ints_either("ends", 2);
-    let rank_axes = || (0..starts.as_ref().map_or(0, Vec::len) as i64).collect();
-    let axes = call.ints_either("axes", 3).unwrap_or_else(rank_axes);
+    let starts = call.bounds("starts", 1);
+    let ends = call.bounds("ends", 2);
+    let count = starts.len().max(ends.len()).max(1);
+    let axes = call
+        .ints_either("axes", 3)
+        .unwrap_or_else(|| (0..count as i64).collect());
     let steps = call.ints_either("steps", 4);
-    let (Some(starts), Some(ends)) = (&starts, &ends) else {
-        let attributes = Attributes::default().with(Key::Part, "head");
-        return builder.node(
-            Operator::Slice,
-            attributes,
-            vec![call.at(0)],
-            call.stated(0),
-        );
-    };
     let mut value = call.at(0);
     for (place, axis) in axes.iter().enumerate() {
         let source = value.shape().cloned();
@@ -385,11 +484,8 @@ fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
             .and_then(|steps| steps.get(place))
             .copied()
             .unwrap_or(1);
-        let bounds = (
-            starts.get(place).copied().unwrap_or(0),
-            ends.get(place).copied().unwrap_or(i64::MAX),
-        );
-        let (start, len) = range(total, bounds, step);
+        let bound = |bounds: &[Option<i64>]| bounds.get(place).copied().flatten();
+        let (start, len) = range(total, bound(&starts), bound(&ends), step);
         let shape = resized(
             source.as_ref(),
             *axis,
@@ -401,10 +497,19 @@ fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
 }
 
 /// First position and number of positions between bounds, negative ones counted from the end.
-fn range(total: Option<u64>, (start, end): (i64, i64), step: i64) -> (u64, Option<u64>) {
+fn range(
+    total: Option<u64>,
+    start: Option<i64>,
+    end: Option<i64>,
+    step: i64,
+) -> (u64, Option<u64>) {
+    let from = start.unwrap_or(1);
     if step < 0 {
         return (0, total);
     }
+    let Some(end) = end.filter(|_| start.is_some()) else {
+        return (from.max(0).unsigned_abs(), None);
+    };
     match total.and_then(|total| i64::try_from(total).ok()) {
         Some(total) => {
             let place = |bound: i64| {
@@ -415,16 +520,16 @@ fn range(total: Option<u64>, (start, end): (i64, i64), step: i64) -> (u64, Optio
                 })
                 .clamp(0, total)
             };
-            let (start, end) = (place(start), place(end));
+            let (from, end) = (place(from), place(end));
             (
-                start.unsigned_abs(),
-                Some((end - start).max(0).unsigned_abs()),
+                from.unsigned_abs(),
+                Some((end - from).max(0).unsigned_abs()),
             )
         }
-        None if start >= 0 && end >= start && end < 1 << 31 => {
-            (start.unsigned_abs(), Some((end - start).unsigned_abs()))
+        None if from >= 0 && end >= from && end < 1 << 31 => {
+            (from.unsigned_abs(), Some((end - from).unsigned_abs()))
         }
-        None => (start.max(0).unsigned_abs(), None),
+        None => (from.max(0).unsigned_abs(), None),
     }
 }
 
@@ -488,7 +593,7 @@ fn pick(builder: &mut Builder, call: &Call<'_>, axis: i64) -> Operand {
 
 fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> {
     let source = call.shape_at(0).cloned();
-    let elementwise = || call.or_stated(infer::broadcast(call.shape_at(0), call.shape_at(1)));
+    let elementwise = || call.or_stated(elementwise_shape(call));
     let same = || call.or_stated(source.clone());
     Some(match op {
         "Conv" | "ConvInteger" | "QLinearConv" | "FusedConv" => convolution(builder, op, call),
@@ -510,24 +615,7 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         "Gemm" => gemm(builder, call),
         "MatMul" | "MatMulInteger" | "FusedMatMul" => matmul(builder, call.at(0), call.at(1), call),
         "QLinearMatMul" => matmul(builder, call.at(0), call.at(3), call),
-        "Einsum" if call.operands.len() == 2 => {
-            match (call.at(0).is_data(), call.at(1).is_data()) {
-                (true, true) => builder.plain(Operator::MatMul, call.data(), call.stated(0)),
-                _ => {
-                    let weight = if call.at(0).is_data() {
-                        call.shape_at(1)
-                    } else {
-                        call.shape_at(0)
-                    }
-                    .cloned();
-                    let (read, written) = (
-                        weight.as_ref().and_then(|w| w.dim(-2)),
-                        weight.as_ref().and_then(|w| w.dim(-1)),
-                    );
-                    builder.linear(call.data().remove(0), read, written, call.stated(0))
-                }
-            }
-        }
+        "Einsum" if call.operands.len() == 2 => einsum(builder, call),
         "Add" | "QLinearAdd" => {
             builder.arithmetic(Operator::Add, call.at(0), call.at(1), elementwise())
         }
@@ -606,20 +694,49 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
 
 /// The attention of opset 23: heads are a dimension of the operands or an attribute.
 fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let query = call.shape_at(0);
-    let width = query.and_then(|shape| shape.dim(-1));
-    let heads = call.int("q_num_heads").and_then(|heads| u64::try_from(heads).ok());
-    let mut attributes = Attributes::default();
-    if let Some(width) = width {
-        attributes.set(Key::HeadDim, width / heads.unwrap_or(1).max(1));
-    }
-    if call.at(3).is_data() {
-        attributes.set(Key::Bias, "data");
-    } else if call.at(3).as_static().is_some() || call.int("is_causal") == Some(1) {
-        attributes.set(Key::Bias, "static");
-    }
+    let heads = call
+        .int("q_num_heads")
+        .and_then(|heads| u64::try_from(heads).ok());
+    let masked = call.at(3).as_static().is_some() || call.int("is_causal") == Some(1);
+    let bias = match call.at(3).is_data() {
+        true => Some("data"),
+        false => masked.then_some("static"),
+    };
     let operands = [0, 1, 2].map(|place| call.at(place)).to_vec();
-    builder.node(Operator::Attention, attributes, operands, call.or_stated(query.cloned()))
+    let shape = call.or_stated(call.shape_at(0).cloned());
+    builder.attention(operands, heads, bias, shape)
+}
+
+/// Shape after broadcasting; a constant of unknown shape is taken to fit the computed operand.
+fn elementwise_shape(call: &Call<'_>) -> Option<Shape> {
+    match (call.operands.first()?, call.operands.get(1)?) {
+        (Operand::Data(_, shape), Operand::Static(Static { shape: None, .. }))
+        | (Operand::Static(Static { shape: None, .. }), Operand::Data(_, shape)) => shape.clone(),
+        (left, right) => infer::broadcast(left.shape(), right.shape()),
+    }
+}
+
+/// A sum over shared indices: a product, or a linear layer when one side is a weight.
+fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
+    let weight = [0, 1].into_iter().find(|place| !call.at(*place).is_data());
+    let Some(weight) = weight else {
+        return builder.plain(Operator::MatMul, call.data(), call.stated(0));
+    };
+    let equation = call.text("equation").unwrap_or("").replace(' ', "");
+    let (terms, result) = equation.split_once("->").unwrap_or((&equation, ""));
+    let terms: Vec<&str> = terms.split(',').collect();
+    let (Some(term), Some(other)) = (terms.get(weight), terms.get(1 - weight)) else {
+        return builder.plain(Operator::Einsum, call.data(), call.stated(0));
+    };
+    let width = |keep: &dyn Fn(char) -> bool| {
+        let dims = call.shape_at(weight)?;
+        let kept = term.chars().enumerate().filter(|(_, index)| keep(*index));
+        kept.map(|(place, _)| dims.0.get(place).copied().flatten())
+            .try_fold(1u64, |product, dim| product.checked_mul(dim?))
+    };
+    let read = width(&|index| other.contains(index) && !result.contains(index));
+    let written = width(&|index| result.contains(index) && !other.contains(index));
+    builder.linear(call.at(1 - weight), read, written, call.stated(0))
 }
 
 fn data_of(call: &Call<'_>, places: &[usize]) -> Vec<Operand> {
@@ -777,7 +894,10 @@ fn resize(builder: &mut Builder, call: &Call<'_>) -> Operand {
                 .collect(),
         ))
     });
-    if shape.is_some() && shape.as_ref() == call.shape_at(0) {
+    let known = shape
+        .as_ref()
+        .is_some_and(|shape| shape.0.iter().all(Option::is_some));
+    if known && shape.as_ref() == call.shape_at(0) {
         return call.at(0);
     }
     builder.node(

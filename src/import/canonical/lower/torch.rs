@@ -581,25 +581,15 @@ fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
 }
 
 fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let query = call.operand(0, "query");
     let mask = call.operand(3, "attn_mask");
     let causal = call.arg(5, "is_causal").and_then(RawValue::as_int) == Some(1);
-    let mut attributes = Attributes::default();
-    if let Some(width) = query.shape().and_then(|shape| shape.dim(-1)) {
-        attributes.set(Key::HeadDim, width);
-    }
-    if mask.is_data() {
-        attributes.set(Key::Bias, "data");
-    } else if causal || mask.as_static().is_some() {
-        attributes.set(Key::Bias, "static");
-    }
-    let operands = vec![
-        query,
-        call.operand(1, "key"),
-        call.operand(2, "value"),
-        mask,
-    ];
-    builder.node(Operator::Attention, attributes, operands, call.shape(0))
+    let bias = match mask.is_data() {
+        true => Some("data"),
+        false => (causal || mask.as_static().is_some()).then_some("static"),
+    };
+    let operands =
+        [(0, "query"), (1, "key"), (2, "value")].map(|(place, name)| call.operand(place, name));
+    builder.attention(operands.to_vec(), None, bias, call.shape(0))
 }
 
 /// The whole of `nn.MultiheadAttention`: projections in, attention, projection out.
@@ -611,10 +601,7 @@ fn multi_head_attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
         .and_then(|width| u64::try_from(width).ok());
     let heads = call
         .int(4, "num_heads")
-        .and_then(|heads| u64::try_from(heads).ok())
-        .unwrap_or(1)
-        .max(1);
-    let head_dim = width.map(|width| width / heads);
+        .and_then(|heads| u64::try_from(heads).ok());
     let same = |a: &Operand, b: &Operand| matches!((a, b), (Operand::Data(a, _), Operand::Data(b, _)) if a == b);
     let packed = |factor: u64| width.map(|width| width.saturating_mul(factor));
     let (query, key, value) = if same(&query, &key) && same(&key, &value) {
@@ -634,16 +621,9 @@ fn multi_head_attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
         };
         (project(query), project(key), project(value))
     };
-    let mut attributes = Attributes::default();
-    if let Some(head_dim) = head_dim {
-        attributes.set(Key::HeadDim, head_dim);
-    }
-    let attended = builder.node(
-        Operator::Attention,
-        attributes,
-        vec![query, key, value],
-        call.shape(0),
-    );
+    let masked = call.operand(18, "attn_mask").as_static().is_some();
+    let bias = masked.then_some("static");
+    let attended = builder.attention(vec![query, key, value], heads, bias, call.shape(0));
     builder.linear(attended, width, width, call.shape(0))
 }
 

@@ -9,6 +9,10 @@ pub(super) fn fuse(work: &mut Work) {
             fuse_concat(work, node);
         }
     }
+}
+
+/// Shifts along several axes are one.
+pub(super) fn merge(work: &mut Work) {
     let readers = work.readers();
     for node in 0..work.nodes.len() {
         if !work.is(node, &Operator::Roll) {
