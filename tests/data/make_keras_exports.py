@@ -35,7 +35,6 @@ TWINS = {
     "EfficientNetB0": "tf_efficientnet_b0",
     "EfficientNetV2S": "efficientnet_v2_s",
     "DenseNet121": "densenet121",
-    "VGG16": "vgg11",
     "Xception": "legacy_xception",
     "ConvNeXtTiny": "convnext_tiny",
     "InceptionV3": "inception_v3",
