@@ -250,6 +250,33 @@ impl Builder {
         self.node(Operator::Linear, attributes, vec![operand], shape)
     }
 
+    /// A sum over shared indices: a product, or a linear layer when one side is a weight.
+    pub(super) fn einsum(
+        &mut self,
+        equation: &str,
+        left: Operand,
+        right: Operand,
+        shape: Option<Shape>,
+    ) -> Operand {
+        let equation = equation.replace(' ', "");
+        let (terms, result) = equation.split_once("->").unwrap_or((&equation, ""));
+        let (first, second) = terms.split_once(',').unwrap_or((terms, ""));
+        let (weight, term, operand, other) = match (left.is_data(), right.is_data()) {
+            (true, false) => (right, second, left, first),
+            (false, true) => (left, first, right, second),
+            _ => return self.plain(Operator::MatMul, vec![left, right], shape),
+        };
+        let width = |keep: &dyn Fn(char) -> bool| {
+            let dims = &weight.shape()?.0;
+            let kept = term.chars().enumerate().filter(|(_, index)| keep(*index));
+            kept.map(|(place, _)| dims.get(place).copied().flatten())
+                .try_fold(1u64, |product, dim| product.checked_mul(dim?))
+        };
+        let read = width(&|index| other.contains(index) && !result.contains(index));
+        let written = width(&|index| result.contains(index) && !other.contains(index));
+        self.linear(operand, read, written, shape)
+    }
+
     /// The part `start..start + len` along an axis of length `total`, or every `step`-th element.
     pub(super) fn slice(
         &mut self,

@@ -343,6 +343,8 @@ fn layout(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Vec<Operan
         |shape: Option<Shape>| Some(vec![Builder::reshaped(call.at(0), call.or_stated(shape))]);
     match op {
         "Identity"
+        | "Not"
+        | "BitwiseNot"
         | "Dropout"
         | "Cast"
         | "CastLike"
@@ -615,7 +617,10 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         "Gemm" => gemm(builder, call),
         "MatMul" | "MatMulInteger" | "FusedMatMul" => matmul(builder, call.at(0), call.at(1), call),
         "QLinearMatMul" => matmul(builder, call.at(0), call.at(3), call),
-        "Einsum" if call.operands.len() == 2 => einsum(builder, call),
+        "Einsum" if call.operands.len() == 2 => {
+            let equation = call.text("equation").unwrap_or("");
+            builder.einsum(equation, call.at(0), call.at(1), call.stated(0))
+        }
         "Add" | "QLinearAdd" => {
             builder.arithmetic(Operator::Add, call.at(0), call.at(1), elementwise())
         }
@@ -714,29 +719,6 @@ fn elementwise_shape(call: &Call<'_>) -> Option<Shape> {
         | (Operand::Static(Static { shape: None, .. }), Operand::Data(_, shape)) => shape.clone(),
         (left, right) => infer::broadcast(left.shape(), right.shape()),
     }
-}
-
-/// A sum over shared indices: a product, or a linear layer when one side is a weight.
-fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let weight = [0, 1].into_iter().find(|place| !call.at(*place).is_data());
-    let Some(weight) = weight else {
-        return builder.plain(Operator::MatMul, call.data(), call.stated(0));
-    };
-    let equation = call.text("equation").unwrap_or("").replace(' ', "");
-    let (terms, result) = equation.split_once("->").unwrap_or((&equation, ""));
-    let terms: Vec<&str> = terms.split(',').collect();
-    let (Some(term), Some(other)) = (terms.get(weight), terms.get(1 - weight)) else {
-        return builder.plain(Operator::Einsum, call.data(), call.stated(0));
-    };
-    let width = |keep: &dyn Fn(char) -> bool| {
-        let dims = call.shape_at(weight)?;
-        let kept = term.chars().enumerate().filter(|(_, index)| keep(*index));
-        kept.map(|(place, _)| dims.0.get(place).copied().flatten())
-            .try_fold(1u64, |product, dim| product.checked_mul(dim?))
-    };
-    let read = width(&|index| other.contains(index) && !result.contains(index));
-    let written = width(&|index| result.contains(index) && !other.contains(index));
-    builder.linear(call.at(1 - weight), read, written, call.stated(0))
 }
 
 fn data_of(call: &Call<'_>, places: &[usize]) -> Vec<Operand> {
@@ -1031,7 +1013,7 @@ fn plain_operator(op: &str) -> Option<Operator> {
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "IsNaN" | "IsInf" => {
             O::Compare
         }
-        "And" | "Or" | "Not" | "Xor" | "BitwiseAnd" | "BitwiseOr" | "BitwiseNot" => O::Logical,
+        "And" | "Or" | "Xor" | "BitwiseAnd" | "BitwiseOr" => O::Logical,
         "Where" => O::Where,
         "ArgMax" | "ArgMin" => O::ArgExtreme,
         "TopK" => O::TopK,

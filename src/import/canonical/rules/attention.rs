@@ -121,6 +121,11 @@ fn scores_below(work: &Work, softmax: usize) -> Option<(usize, Bias)> {
                 bias = if this > bias { this } else { bias };
                 below = product_side(work, below)?;
             }
+            // Sums written back into a part of the scores.
+            Operator::Scatter => {
+                bias = Bias::Data;
+                below = last_data(work, below)?;
+            }
             _ => return None,
         }
     }
