@@ -1,14 +1,18 @@
 //! Reads ONNX models: the graph only. Weights are skipped, external data is never opened.
 //!
-//! `wire` reads protobuf fields, `message` the ONNX messages that matter, `assemble` joins names
-//! into edges and inlines functions and control flow. All three draw on one `Budget`, so neither
-//! depth nor amplification can outgrow [`Limits`].
+//! `wire` reads protobuf fields, `message` and `tensor` the ONNX messages that matter, `order`
+//! sorts bodies, `assemble` joins names into edges and inlines functions and control flow. All of
+//! them draw on one `Budget`, so neither depth nor amplification can outgrow [`Limits`].
 
 mod assemble;
+mod budget;
 mod message;
+mod order;
+mod tensor;
 mod wire;
 
 use super::{Limits, RawGraph};
+use budget::Budget;
 
 /// Why bytes are no ONNX model that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +50,11 @@ pub enum Error {
         /// The value's name.
         value: String,
     },
+    /// A result of the model that nothing computes.
+    #[error(
+        "the graph output `{0}` comes from no node, input or initialiser; export the whole model"
+    )]
+    MissingOutput(String),
     /// A value that several nodes compute.
     #[error("the value `{0}` is computed twice; every ONNX value has one producer")]
     Duplicate(String),
@@ -67,43 +76,9 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<RawGraph, Error> {
     assemble::assemble(&model, budget)
 }
 
-/// What one input may still use.
-struct Budget<'a> {
-    limits: &'a Limits,
-    nodes: usize,
-    bytes: usize,
-}
-
-impl<'a> Budget<'a> {
-    fn new(limits: &'a Limits) -> Self {
-        Self {
-            limits,
-            nodes: limits.nodes,
-            bytes: limits.memory_bytes,
-        }
-    }
-
-    fn take_node(&mut self) -> Result<(), Error> {
-        self.nodes = self.nodes.checked_sub(1).ok_or(Error::TooLarge {
-            what: "nodes",
-            limit: self.limits.nodes,
-        })?;
-        self.take_bytes(256)
-    }
-
-    fn take_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(Error::TooLarge {
-            what: "bytes of graph",
-            limit: self.limits.memory_bytes,
-        })?;
-        Ok(())
-    }
-
-    fn check(&self, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
-        if found > limit {
-            Err(Error::TooLarge { what, limit })
-        } else {
-            Ok(())
-        }
-    }
-}
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,34 @@ pub(super) struct Fields<'a> {
     at: usize,
 }
 
+impl<'a> Field<'a> {
+    /// Bytes of the value; ten for a number, which no number exceeds.
+    pub(super) fn len(self) -> u64 {
+        match self {
+            Self::Bytes(message) => message.bytes.len() as u64,
+            Self::Varint(_) | Self::Fixed32(_) | Self::Fixed64(_) => 10,
+        }
+    }
+
+    /// Hands over the integers of a repeated field, which may be packed or not.
+    pub(super) fn integers(
+        self,
+        mut give: impl FnMut(u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Varint(value) => give(value),
+            Self::Bytes(packed) => {
+                let mut fields = packed.fields();
+                while !fields.is_done() {
+                    give(fields.varint()?)?;
+                }
+                Ok(())
+            }
+            Self::Fixed32(_) | Self::Fixed64(_) => Ok(()),
+        }
+    }
+}
+
 impl<'a> Message<'a> {
     pub(super) fn fields(self) -> Fields<'a> {
         Fields {
@@ -37,12 +65,6 @@ impl<'a> Message<'a> {
             offset: self.offset,
             problem: "a name is not UTF-8",
         })
-    }
-
-    /// Integers packed one after the other.
-    pub(super) fn packed_varints(self) -> impl Iterator<Item = Result<u64, Error>> + use<'a> {
-        let mut fields = self.fields();
-        std::iter::from_fn(move || (!fields.is_done()).then(|| fields.varint()))
     }
 }
 
