@@ -1,6 +1,6 @@
 //! Writes ONNX files for tests: a protobuf writer and shorthands for the messages.
 
-use super::{Error, read};
+use super::{Error, read, read_from};
 use crate::import::canonical::canonicalise;
 use crate::import::{Limits, RawGraph, RawNode};
 
@@ -119,7 +119,16 @@ pub(super) fn import(bytes: &[u8]) -> Result<RawGraph, Error> {
 }
 
 pub(super) fn import_within(bytes: &[u8], limits: &Limits) -> Result<RawGraph, Error> {
-    let raw = read(bytes, limits)?;
+    let raw = read(bytes, limits);
+    let streamed = read_from(Dribble(bytes), limits);
+    match (&raw, &streamed) {
+        // Numbers that are no numbers are equal when they print so.
+        (Ok(raw), Ok(streamed)) => assert_eq!(format!("{raw:?}"), format!("{streamed:?}")),
+        // The stream may stumble first over something else.
+        (Err(_), Err(_)) => {}
+        _ => panic!("one reader accepts the file: {raw:?} {streamed:?}"),
+    }
+    let raw = raw?;
     assert!(raw.nodes.len() <= limits.nodes);
     // It may have no architecture. It may not panic.
     if let Ok(architecture) = canonicalise(&raw, limits) {
@@ -138,4 +147,14 @@ pub(super) fn only<'r>(raw: &'r RawGraph, op: &str) -> &'r RawNode {
     let node = found.next().expect("the operator is there");
     assert!(found.next().is_none(), "`{op}` is there twice");
     node
+}
+
+/// A reader that gives a few bytes at a time.
+struct Dribble<'a>(&'a [u8]);
+
+impl std::io::Read for Dribble<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = buffer.len().min(1 + self.0.len() % 1_009);
+        self.0.read(&mut buffer[..most])
+    }
 }

@@ -108,16 +108,22 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    /// The number and the wire type of the next field.
+    pub(super) fn tag(&mut self) -> Result<(u32, u64), Error> {
+        let tag = self.varint()?;
+        match u32::try_from(tag >> 3) {
+            Ok(number) if number > 0 => Ok((number, tag & 7)),
+            _ => self.damaged("a field number is out of range"),
+        }
+    }
+
     /// The next field and its number; `None` at the end of the message.
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Error> {
         if self.is_done() {
             return Ok(None);
         }
-        let tag = self.varint()?;
-        let Some(number) = u32::try_from(tag >> 3).ok().filter(|number| *number > 0) else {
-            return self.damaged("a field number is out of range");
-        };
-        let field = match tag & 7 {
+        let (number, wire) = self.tag()?;
+        let field = match wire {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(u64::from_le_bytes(self.fixed()?)),
             2 => {
