@@ -34,8 +34,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dim: 256,
-            shrinkage: 0.1,
+            dim: 512,
+            shrinkage: 0.8,
             seed: 0,
             hashing: hashing::Config::default(),
         }
