@@ -68,7 +68,7 @@ fn search(criterion: &mut Criterion) {
             );
         });
         group.bench_function(BenchmarkId::new("index, one in 100 kept", dim), |bencher| {
-            let keep = |position: usize| position % 100 == 0;
+            let keep = |position: usize| position.is_multiple_of(100);
             bencher.iter_batched(
                 &mut next,
                 |query| black_box(index.search(&query, K, &keep)),
