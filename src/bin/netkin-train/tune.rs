@@ -68,7 +68,7 @@ fn name(changes: &BTreeMap<String, Value>) -> String {
     }
     let changes: Vec<String> = changes
         .iter()
-        .map(|(path, value)| format!("{} {value}", path.replace("hashing/", "").replace('_', " ")))
+        .map(|(path, value)| format!("{} {value}", path.replace('/', " ")))
         .collect();
     changes.join(", ")
 }
