@@ -6,9 +6,9 @@
 //! Relevance here is identity, so nothing is removed from the candidates.
 
 use crate::embedding::Embedding;
-use crate::graph::{Architecture, Digests};
+use crate::graph::{Architecture, Digest, Digests};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// One model through one route.
@@ -68,72 +68,107 @@ pub struct Agreement {
     pub kinds: BTreeMap<String, Tally>,
     /// Every export that differs.
     pub disagreements: Vec<Disagreement>,
+    /// Every export that is not recalled.
+    pub confusions: Vec<Confusion>,
+}
+
+/// One export for which another candidate is as near as its own reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Confusion {
+    /// The model.
+    pub model: String,
+    /// The route.
+    pub route: String,
+    /// The candidate that is as near or nearer.
+    pub taken_for: String,
+}
+
+/// An entry of the corpus, as a candidate.
+pub struct Candidate {
+    /// Its id.
+    pub id: String,
+    /// Its digests.
+    pub digests: Digests,
+    /// Its embedding.
+    pub embedding: Embedding,
 }
 
 /// Route of the reference.
 pub const REFERENCE: &str = "trace";
 
 /// Compares every export with the reference of its model; `corpus` adds candidates for recall.
-pub fn agreement(exports: &[Export], corpus: &[(Digests, Embedding)]) -> Agreement {
+pub fn agreement(exports: &[Export], corpus: &[Candidate]) -> Agreement {
     let references: Vec<&Export> = exports
         .iter()
         .filter(|export| export.route == REFERENCE)
         .collect();
-    let known: Vec<Digests> = references
-        .iter()
-        .map(|export| export.architecture.digests())
-        .collect();
-    let strangers: Vec<&Embedding> = corpus
-        .iter()
-        .filter(|(digests, _)| {
-            !known
-                .iter()
-                .any(|reference| reference.exact == digests.exact)
-        })
-        .map(|(_, embedding)| embedding)
-        .collect();
+    let candidates = candidates(&references, corpus);
     let mut result = Agreement {
         models: references.len(),
-        candidates: references.len() + strangers.len(),
+        candidates: candidates.len(),
         total: Tally::default(),
         routes: BTreeMap::new(),
         kinds: BTreeMap::new(),
         disagreements: Vec::new(),
+        confusions: Vec::new(),
     };
     for export in exports.iter().filter(|export| export.route != REFERENCE) {
-        let Some(place) = references
-            .iter()
-            .position(|reference| reference.model == export.model)
-        else {
-            continue;
-        };
-        let recalled = is_recalled(export, place, &references, &known, &strangers);
-        result.count(export, references[place], recalled);
+        let own = references.iter().find(|other| other.model == export.model);
+        if let Some(reference) = own {
+            let taken_for = nearest_stranger(export, reference, &candidates);
+            result.count(export, reference, taken_for);
+        }
     }
     result
 }
 
-/// References of equal digest are one design: finding either is right.
-fn is_recalled(
-    export: &Export,
-    own: usize,
-    references: &[&Export],
-    known: &[Digests],
-    strangers: &[&Embedding],
-) -> bool {
-    let similarity = |embedding: &Embedding| export.embedding.similarity(embedding);
-    let best = similarity(&references[own].embedding);
-    let beaten = references.iter().zip(known).any(|(other, digests)| {
-        digests.exact != known[own].exact && similarity(&other.embedding) >= best
+/// The references and those entries of the corpus that are none of them.
+fn candidates(references: &[&Export], corpus: &[Candidate]) -> Vec<Candidate> {
+    let references = references.iter().map(|reference| Candidate {
+        id: reference.model.clone(),
+        digests: reference.architecture.digests(),
+        embedding: reference.embedding.clone(),
     });
-    !beaten
-        && !strangers
-            .iter()
-            .any(|stranger| similarity(stranger) >= best)
+    let mut candidates: Vec<Candidate> = references.collect();
+    let known: BTreeSet<Digest> = candidates.iter().map(|known| known.digests.exact).collect();
+    let strangers = corpus
+        .iter()
+        .filter(|entry| !known.contains(&entry.digests.exact));
+    candidates.extend(strangers.map(|entry| Candidate {
+        id: entry.id.clone(),
+        digests: entry.digests,
+        embedding: entry.embedding.clone(),
+    }));
+    candidates
+}
+
+/// The candidate that comes before the reference. One of equal digest is the same design: finding
+/// it is right. Among equals a duplicate comes first, as in a search.
+fn nearest_stranger(
+    export: &Export,
+    reference: &Export,
+    candidates: &[Candidate],
+) -> Option<String> {
+    let own = reference.architecture.digests().exact;
+    let duplicate = export.architecture.digests().exact == own;
+    let best = export.embedding.similarity(&reference.embedding);
+    candidates
+        .iter()
+        .filter(|candidate| candidate.digests.exact != own)
+        .map(|candidate| (export.embedding.similarity(&candidate.embedding), candidate))
+        .filter(|(similarity, _)| *similarity > best || (*similarity == best && !duplicate))
+        .max_by(|one, other| one.0.cmp(&other.0))
+        .map(|(_, candidate)| candidate.id.clone())
 }
 
 impl Agreement {
-    fn count(&mut self, export: &Export, reference: &Export, recalled: bool) {
+    fn count(&mut self, export: &Export, reference: &Export, taken_for: Option<String>) {
+        let recalled = taken_for.is_none();
+        self.confusions.extend(taken_for.map(|taken_for| Confusion {
+            model: export.model.clone(),
+            route: export.route.clone(),
+            taken_for,
+        }));
         let (ours, theirs) = (
             export.architecture.digests(),
             reference.architecture.digests(),
@@ -186,7 +221,7 @@ pub fn markdown(agreement: &Agreement, heading: &str) -> String {
         page,
         "{} models, {} exports, each compared with the torch trace of the same module. An export agrees when its \
          exact digest equals the trace's; it is recalled when none of the {} candidates (the traces and the corpus) \
-         is nearer than its own trace.\n",
+         comes before its own trace.\n",
         agreement.models, agreement.total.exports, agreement.candidates
     );
     table(&mut page, "route", &agreement.routes, &agreement.total);
@@ -218,6 +253,15 @@ pub fn markdown(agreement: &Agreement, heading: &str) -> String {
             yes(entry.widths_only),
             yes(entry.recalled)
         );
+    }
+    page.push_str("\n## Every export that is not recalled\n\n| model | route | as near or nearer |\n|---|---|---|\n");
+    for Confusion {
+        model,
+        route,
+        taken_for,
+    } in &agreement.confusions
+    {
+        let _ = writeln!(page, "| {model} | {route} | {taken_for} |");
     }
     page
 }
@@ -299,8 +343,13 @@ mod tests {
             export("a", "onnx", 8, [1.0, 1.0]),
         ];
         let stranger = export("b", REFERENCE, 9, [1.0, 0.9]);
-        let corpus = [(stranger.architecture.digests(), stranger.embedding)];
+        let corpus = [Candidate {
+            id: "b".into(),
+            digests: stranger.architecture.digests(),
+            embedding: stranger.embedding,
+        }];
         let result = agreement(&exports, &corpus);
         assert_eq!((result.total.same_exact, result.total.recalled), (1, 0));
+        assert_eq!(result.confusions[0].taken_for, "b");
     }
 }

@@ -4,7 +4,7 @@ use crate::files::{json, read, write};
 use crate::provenance::{machine, today};
 use anyhow::{Context, Result};
 use netkin::corpus::Corpus;
-use netkin::eval::agreement::{Agreement, Export, agreement, markdown};
+use netkin::eval::agreement::{Agreement, Candidate, Export, agreement, markdown};
 use netkin::eval::labelled;
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
@@ -42,10 +42,11 @@ pub(crate) fn run(exports: &Path, corpus: &Path, model: &Path, out: &Path) -> Re
     let known = labelled(&known, &Limits::default())?
         .into_iter()
         .map(|entry| {
-            Ok((
-                entry.architecture.digests(),
-                encoder.encode(&entry.architecture)?,
-            ))
+            Ok(Candidate {
+                digests: entry.architecture.digests(),
+                embedding: encoder.encode(&entry.architecture)?,
+                id: entry.id,
+            })
         })
         .collect::<Result<Vec<_>>>()?;
     let result = agreement(&all, &known);
