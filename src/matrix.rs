@@ -32,6 +32,13 @@ impl Matrix {
         }
     }
 
+    /// The matrix that leaves every vector as it is.
+    pub fn identity(dim: usize) -> Self {
+        let mut identity = Self::zeros(dim, dim);
+        identity.shrink(0.0, 1.0);
+        identity
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

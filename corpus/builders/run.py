@@ -216,8 +216,10 @@ def _drop_failures(path: Path) -> None:
 def _print_summary(package: str, candidates: list[Candidate], path: Path) -> None:
     lines = list(_lines(path))
     failures = [line for line in lines if "error" in line]
-    print(f"\n{package}: {len(candidates)} names, {len(lines) - len(failures)} traced, "
-          f"{len(failures)} failed")
+    print(
+        f"\n{package}: {len(candidates)} names, {len(lines) - len(failures)} traced, "
+        f"{len(failures)} failed"
+    )
     for line in failures:
         print(f"  {line['entry']['id']}: {line['error']}")
     repeated = [i for i, n in Counter(line["entry"]["id"] for line in lines).items() if n > 1]

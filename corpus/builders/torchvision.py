@@ -11,9 +11,7 @@ import inspect
 from functools import partial
 from typing import Any
 
-import torch
 import torchvision
-
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.detection.rpn import concat_box_prediction_layers
@@ -21,7 +19,7 @@ from torchvision.models.detection.rpn import concat_box_prediction_layers
 from corpus.builders.run import Candidate, Entry, run
 
 CLIP = (1, 3, 16, 112, 112)
-VIDEO_SHAPES = {"mvit_v1_b": (1, 3, 16, 224, 224), "mvit_v2_s": (1, 3, 16, 224, 224)}
+VIDEO_SHAPES = dict.fromkeys(("mvit_v1_b", "mvit_v2_s", "s3d"), (1, 3, 16, 224, 224))
 VIDEO_SHAPES |= {f"swin3d_{size}": (1, 3, 16, 224, 224) for size in "tsb"}
 DETECTOR_SIDES = {"ssd300_vgg16": 300, "ssdlite320_mobilenet_v3_large": 320}
 DETECTOR_SIDES |= {"fasterrcnn_mobilenet_v3_large_320_fpn": 320}
@@ -108,9 +106,7 @@ def _build(name: str, theme: str) -> nn.Module:
     options: dict[str, Any] = {"weights": None}
     if "weights_backbone" in accepted:
         options["weights_backbone"] = None
-    if "init_weights" in inspect.signature(builder).parameters or name.endswith(
-        ("googlenet", "inception_v3")
-    ):
+    if name.endswith(("googlenet", "inception_v3")):  # their own initialisation takes minutes
         options["init_weights"] = False
     model: nn.Module = builder(**options)
     if theme != "detection":

@@ -5,7 +5,9 @@
 
 use super::{Entry, Stats, columns};
 use crate::import::RawGraph;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"netkin\0c";
 const VERSION: u32 = 1;
@@ -62,6 +64,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A graph that cannot be stored.
+    #[error("graph {index} cannot be stored: {problem}")]
+    Graph {
+        /// The index of its entry.
+        index: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// No such entry.
     #[error("the corpus has {entries} entries, so there is no graph {index}")]
     Missing {
@@ -102,28 +112,50 @@ struct Block {
 pub fn write(
     corpus_version: &str,
     entries: &[Entry],
-    mut graph: impl FnMut(usize) -> Result<RawGraph, Error>,
+    graph: impl Fn(usize) -> Result<RawGraph, Error> + Sync,
 ) -> Result<Vec<u8>, Error> {
-    let mut blocks = Blocks::default();
-    let mut pending = Vec::new();
-    let mut pending_bytes = 0;
-    for index in 0..entries.len() {
-        let next = graph(index)?;
-        pending_bytes += blocks.encode(std::slice::from_ref(&next))?.len();
-        pending.push(next);
-        if pending.len() == GRAPHS_PER_BLOCK || pending_bytes >= FULL_BLOCK_BYTES {
-            blocks.close(&pending)?;
-            pending.clear();
-            pending_bytes = 0;
-        }
-    }
-    if !pending.is_empty() {
-        blocks.close(&pending)?;
+    let size = |index: usize| {
+        let encoded = columns::encode(&[graph(index)?]);
+        let bytes = encoded.map_err(|problem| Error::Graph {
+            index,
+            problem: problem.into(),
+        })?;
+        Ok(bytes.len())
+    };
+    let sizes: Vec<usize> = (0..entries.len())
+        .into_par_iter()
+        .map(size)
+        .collect::<Result<_, Error>>()?;
+    write_sized(corpus_version, entries, &sizes, graph)
+}
+
+/// [`write`] for graphs whose encoded sizes, each alone, are known.
+pub(super) fn write_sized(
+    corpus_version: &str,
+    entries: &[Entry],
+    sizes: &[usize],
+    graph: impl Fn(usize) -> Result<RawGraph, Error> + Sync,
+) -> Result<Vec<u8>, Error> {
+    let packed: Vec<(Block, Vec<u8>)> = block_ranges(sizes)
+        .into_par_iter()
+        .enumerate()
+        .map(|(block, range)| {
+            let graphs: Vec<RawGraph> = range.map(&graph).collect::<Result<_, Error>>()?;
+            close(block, &graphs)
+        })
+        .collect::<Result<_, Error>>()?;
+    let mut start = 0;
+    let mut places = Vec::new();
+    let mut bytes = Vec::new();
+    for (place, packed) in packed {
+        places.push(Block { start, ..place });
+        start += place.packed;
+        bytes.extend_from_slice(&packed);
     }
     let metadata = Metadata {
         corpus_version: corpus_version.to_owned(),
         entries: entries.to_vec(),
-        blocks: blocks.places,
+        blocks: places,
     };
     let json = serde_json::to_vec(&metadata).map_err(|error| Error::Entries(error.to_string()))?;
     let packed = compress(&json).map_err(Error::Entries)?;
@@ -131,7 +163,7 @@ pub fn write(
     rest.extend_from_slice(&(packed.len() as u64).to_le_bytes());
     rest.extend_from_slice(&(json.len() as u64).to_le_bytes());
     rest.extend_from_slice(&packed);
-    rest.extend_from_slice(&blocks.bytes);
+    rest.extend_from_slice(&bytes);
     let mut file = Vec::with_capacity(HEADER_BYTES + rest.len());
     file.extend_from_slice(&MAGIC);
     file.extend_from_slice(&VERSION.to_le_bytes());
@@ -140,38 +172,40 @@ pub fn write(
     Ok(file)
 }
 
-#[derive(Default)]
-struct Blocks {
-    places: Vec<Block>,
-    bytes: Vec<u8>,
+/// Which graphs share a block: neighbours, until one of the two bounds is reached.
+fn block_ranges(sizes: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    let mut bytes = 0;
+    for (index, size) in sizes.iter().enumerate() {
+        bytes += size;
+        let end = index + 1;
+        if end - start == GRAPHS_PER_BLOCK || bytes >= FULL_BLOCK_BYTES || end == sizes.len() {
+            ranges.push(start..end);
+            start = end;
+            bytes = 0;
+        }
+    }
+    ranges
 }
 
-impl Blocks {
-    fn encode(&self, graphs: &[RawGraph]) -> Result<Vec<u8>, Error> {
-        columns::encode(graphs).map_err(|problem| Error::Block {
-            block: self.places.len(),
-            problem: problem.into(),
-        })
-    }
-
-    fn close(&mut self, graphs: &[RawGraph]) -> Result<(), Error> {
-        let block = self.places.len();
-        let unpacked = self.encode(graphs)?;
-        bound(
-            || format!("block {block}"),
-            unpacked.len() as u64,
-            MOST_BLOCK_BYTES,
-        )?;
-        let packed = compress(&unpacked).map_err(|problem| Error::Block { block, problem })?;
-        self.places.push(Block {
-            graphs: graphs.len(),
-            start: self.bytes.len() as u64,
-            packed: packed.len() as u64,
-            unpacked: unpacked.len() as u64,
-        });
-        self.bytes.extend_from_slice(&packed);
-        Ok(())
-    }
+/// A block of graphs, its place in the file still to be found.
+fn close(block: usize, graphs: &[RawGraph]) -> Result<(Block, Vec<u8>), Error> {
+    let malformed = |problem| Error::Block { block, problem };
+    let unpacked = columns::encode(graphs).map_err(|problem| malformed(problem.into()))?;
+    bound(
+        || format!("block {block}"),
+        unpacked.len() as u64,
+        MOST_BLOCK_BYTES,
+    )?;
+    let packed = compress(&unpacked).map_err(malformed)?;
+    let place = Block {
+        graphs: graphs.len(),
+        start: 0,
+        packed: packed.len() as u64,
+        unpacked: unpacked.len() as u64,
+    };
+    Ok((place, packed))
 }
 
 fn bound(part: impl FnOnce() -> String, bytes: u64, limit: u64) -> Result<(), Error> {

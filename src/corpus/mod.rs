@@ -13,4 +13,4 @@ mod pack;
 pub use entry::{Entry, Kind, Stats};
 pub use families::{Error as FamiliesError, Families, Family};
 pub use file::{Corpus, Error, write};
-pub use pack::{Failure, Options, PackError, Packed, Report, pack, verify};
+pub use pack::{Clash, Failure, Options, PackError, Packed, Report, pack, verify};

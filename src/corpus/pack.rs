@@ -3,13 +3,18 @@
 //! A line is `{"entry": {…}, "graph": netkin-graph}`, or `{"entry": {…}, "error": "…"}` for a
 //! model that could not be traced. The outcome depends only on the lines, not on their order.
 
-use super::{Corpus, Entry, Error, Families, Kind, columns, write};
+use super::file::write_sized;
+use super::{Corpus, Entry, Error, Families, Kind, columns};
 use crate::graph::{Architecture, Digest, Shape};
 use crate::import::{Limits, RawGraph, json};
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::BufRead;
+
+/// Lines that are read before they are worked on together; some are several megabytes long.
+const LINES_AT_ONCE: usize = 64;
 
 /// What packing needs besides the lines.
 #[derive(Debug)]
@@ -36,14 +41,25 @@ pub struct Packed {
 pub struct Report {
     /// Lines read.
     pub lines: usize,
-    /// Lines that gave no entry, in the order of the lines.
+    /// Lines that gave no entry and whose id no other line gave, in the order of the lines.
     pub failures: Vec<Failure>,
     /// Entries merged into another one because their exact digests are equal.
     pub merged: usize,
+    /// Those among them whose family is another one than that of the entry that was kept.
+    pub merged_across_families: Vec<Clash>,
     /// Ids that came up again; the first line counts.
     pub repeated: usize,
     /// `package/module` of entries that no row of the families table matches.
     pub without_family: BTreeSet<String>,
+}
+
+/// Two ids of one design to which the families table gives different families.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The entry that was kept, and its family.
+    pub kept: (String, String),
+    /// The alias, and its family.
+    pub alias: (String, String),
 }
 
 /// A line that gave no entry.
@@ -100,37 +116,30 @@ struct Candidate {
 pub fn pack<R: BufRead, E: std::fmt::Display>(
     sources: impl IntoIterator<Item = (String, R)>,
     options: &Options<'_>,
-    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E>,
+    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E> + Sync,
 ) -> Result<Packed, PackError> {
     let mut report = Report::default();
     let mut candidates = BTreeMap::new();
     for (source, lines) in sources {
-        for (number, line) in lines.lines().enumerate() {
-            let line = line.map_err(|error| PackError::Read {
-                source_name: source.clone(),
-                error,
-            })?;
-            if line.trim().is_empty() {
-                continue;
+        let mut lines = (1..).zip(lines.lines());
+        loop {
+            let batch = next_lines(&source, &mut lines)?;
+            if batch.is_empty() {
+                break;
             }
-            report.lines += 1;
-            match candidate(&line, options, &canonicalise) {
-                Ok(candidate) => {
-                    let id = candidate.entry.id.clone();
-                    match candidates.entry(id) {
-                        std::collections::btree_map::Entry::Occupied(_) => report.repeated += 1,
-                        std::collections::btree_map::Entry::Vacant(place) => {
-                            place.insert(candidate);
-                        }
-                    }
-                }
-                Err((id, problem)) => report.failures.push(Failure {
-                    id: id.unwrap_or_else(|| format!("{source}:{}", number + 1)),
-                    problem,
-                }),
+            report.lines += batch.len();
+            let read: Vec<Result<Candidate, Failure>> = batch
+                .par_iter()
+                .map(|(place, line)| candidate(place, line, options, &canonicalise))
+                .collect();
+            for outcome in read {
+                gather(outcome, &mut candidates, &mut report);
             }
         }
     }
+    report
+        .failures
+        .retain(|failure| !candidates.contains_key(&failure.id));
     let mut kept = merge(candidates.into_values().collect(), &mut report);
     kept.sort_by(|one, other| kin(&one.entry).cmp(&kin(&other.entry)));
     report.without_family = kept
@@ -142,13 +151,52 @@ pub fn pack<R: BufRead, E: std::fmt::Display>(
         .into_iter()
         .map(|candidate| (candidate.entry, candidate.graph))
         .unzip();
-    let bytes = write(options.corpus_version, &entries, |index| {
+    let sizes: Vec<usize> = graphs.iter().map(Vec::len).collect();
+    let bytes = write_sized(options.corpus_version, &entries, &sizes, |index| {
         columns::decode(&graphs[index])
             .ok()
             .and_then(|mut graphs| graphs.pop())
             .ok_or_else(|| Error::Entries(format!("graph {index} did not survive encoding")))
     })?;
     Ok(Packed { bytes, report })
+}
+
+/// Up to [`LINES_AT_ONCE`] lines that are not blank, each with its place for messages.
+fn next_lines(
+    source: &str,
+    lines: &mut impl Iterator<Item = (usize, std::io::Result<String>)>,
+) -> Result<Vec<(String, String)>, PackError> {
+    let mut batch = Vec::new();
+    for (number, line) in lines {
+        let line = line.map_err(|error| PackError::Read {
+            source_name: source.to_owned(),
+            error,
+        })?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        batch.push((format!("{source}:{number}"), line));
+        if batch.len() == LINES_AT_ONCE {
+            break;
+        }
+    }
+    Ok(batch)
+}
+
+fn gather(
+    outcome: Result<Candidate, Failure>,
+    candidates: &mut BTreeMap<String, Candidate>,
+    report: &mut Report,
+) {
+    match outcome {
+        Err(failure) => report.failures.push(failure),
+        Ok(candidate) => match candidates.entry(candidate.entry.id.clone()) {
+            btree_map::Entry::Occupied(_) => report.repeated += 1,
+            btree_map::Entry::Vacant(place) => {
+                place.insert(candidate);
+            }
+        },
+    }
 }
 
 /// Why packing stopped.
@@ -173,12 +221,19 @@ fn kin(entry: &Entry) -> (&str, &str, &str) {
 }
 
 fn candidate<E: std::fmt::Display>(
+    place: &str,
     line: &str,
     options: &Options<'_>,
     canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E>,
-) -> Result<Candidate, (Option<String>, String)> {
-    let line: Line<'_> = serde_json::from_str(line).map_err(|error| (None, error.to_string()))?;
-    let fail = |problem: String| (Some(line.entry.id.clone()), problem);
+) -> Result<Candidate, Failure> {
+    let line: Line<'_> = serde_json::from_str(line).map_err(|error| Failure {
+        id: place.to_owned(),
+        problem: error.to_string(),
+    })?;
+    let fail = |problem: String| Failure {
+        id: line.entry.id.clone(),
+        problem,
+    };
     if let Some(error) = line.error {
         return Err(fail(error));
     }
@@ -230,8 +285,12 @@ fn merge(mut candidates: Vec<Candidate>, report: &mut Report) -> Vec<Candidate> 
     for candidate in candidates {
         match places.get(&candidate.entry.exact) {
             Some(place) => {
+                let entry = &mut kept[*place].entry;
                 report.merged += 1;
-                kept[*place].entry.aliases.push(candidate.entry.id);
+                report
+                    .merged_across_families
+                    .extend(clash(entry, &candidate.entry));
+                entry.aliases.push(candidate.entry.id);
             }
             None => {
                 places.insert(candidate.entry.exact, kept.len());
@@ -243,6 +302,14 @@ fn merge(mut candidates: Vec<Candidate>, report: &mut Report) -> Vec<Candidate> 
         candidate.entry.aliases.sort();
     }
     kept
+}
+
+fn clash(kept: &Entry, alias: &Entry) -> Option<Clash> {
+    let side = |entry: &Entry| (entry.id.clone(), entry.family.clone());
+    (kept.family != alias.family).then(|| Clash {
+        kept: side(kept),
+        alias: side(alias),
+    })
 }
 
 fn rank(entry: &Entry) -> (Kind, usize, &str) {
@@ -257,24 +324,38 @@ fn rank(entry: &Entry) -> (Kind, usize, &str) {
 pub fn verify<E: std::fmt::Display>(
     corpus: &Corpus,
     limits: &Limits,
-    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E>,
+    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E> + Sync,
 ) -> Result<Vec<Failure>, Error> {
-    let mut failures = Vec::new();
-    for (entry, graph) in corpus.entries().iter().zip(corpus.graphs()) {
-        let problem = match canonicalise(&graph?, limits) {
-            Err(error) => error.to_string(),
-            Ok(architecture) => {
-                let digests = architecture.digests();
-                if digests.exact == entry.exact && digests.coarse == entry.coarse {
-                    continue;
-                }
-                "canonicalises to other digests than stored; pack the corpus again".into()
-            }
-        };
-        failures.push(Failure {
-            id: entry.id.clone(),
-            problem,
-        });
+    let blocks: Vec<Vec<Failure>> = (0..corpus.block_count())
+        .into_par_iter()
+        .map(|block| {
+            let (first, graphs) = corpus.block_graphs(block)?;
+            let entries = corpus.entries()[first..].iter();
+            Ok(entries
+                .zip(&graphs)
+                .filter_map(|(entry, graph)| {
+                    let problem = problem(entry, canonicalise(graph, limits))?;
+                    let id = entry.id.clone();
+                    Some(Failure { id, problem })
+                })
+                .collect())
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+fn problem<E: std::fmt::Display>(
+    entry: &Entry,
+    canonicalised: Result<Architecture, E>,
+) -> Option<String> {
+    match canonicalised {
+        Err(error) => Some(error.to_string()),
+        Ok(architecture) => {
+            let digests = architecture.digests();
+            let is_same = digests.exact == entry.exact && digests.coarse == entry.coarse;
+            (!is_same).then(|| {
+                "canonicalises to other digests than stored; pack the corpus again".to_owned()
+            })
+        }
     }
-    Ok(failures)
 }

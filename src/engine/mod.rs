@@ -21,7 +21,7 @@ pub use answer::{
 };
 pub use error::Error;
 pub use filter::{Filter, Range};
-pub use open::Parts;
+pub use open::{Parts, publish_embeddings};
 pub use query::Query;
 pub use search::SearchOptions;
 

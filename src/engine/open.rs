@@ -38,27 +38,14 @@ impl Engine {
         data_dir: &Path,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, Error> {
-        let corpus_path = config.assets_dir.join("corpus").join("netkin.corpus");
-        let bytes = std::fs::read(&corpus_path).map_err(|error| asset(&corpus_path, &error))?;
-        let corpus = Corpus::read(bytes).map_err(|error| asset(&corpus_path, &error))?;
-        let checksum = corpus.checksum();
-        let model = newest_model(&config.assets_dir.join("models"))?;
-        let encoder: Box<dyn Encoder> = Box::new(load_encoder(&model)?);
+        let (mut parts, _) = release(&config.assets_dir)?;
         let file = format!(
             "{}-{}.embeddings",
-            &checksum[..16.min(checksum.len())],
-            encoder.version()
+            &parts.checksum[..16.min(parts.checksum.len())],
+            parts.encoder.version()
         );
-        let embeddings = vec![
-            model.join("corpus.embeddings"),
-            data_dir.join("embeddings").join(file.replace('/', "_")),
-        ];
-        let parts = Parts {
-            corpus,
-            encoder,
-            checksum,
-            embeddings,
-        };
+        let own = data_dir.join("embeddings").join(file.replace('/', "_"));
+        parts.embeddings.push(own);
         Self::from_parts(parts, config, limits, progress)
     }
 
@@ -92,6 +79,38 @@ impl Engine {
     }
 }
 
+/// Embeds the corpus under `assets_dir` with the newest model there and keeps the result beside the
+/// model, where every start finds it. Returns the file.
+///
+/// # Errors
+/// When a file is missing or damaged, or the result cannot be written.
+pub fn publish_embeddings(
+    assets_dir: &Path,
+    limits: &Limits,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<PathBuf, Error> {
+    let (parts, path) = release(assets_dir)?;
+    let embeddings = embed_corpus(&parts, limits, progress)?;
+    saved::write(&path, &key(&parts), &embeddings).map_err(|error| asset(&path, &error))?;
+    Ok(path)
+}
+
+/// The corpus and the newest model, and where the model keeps the embeddings of a corpus.
+fn release(assets_dir: &Path) -> Result<(Parts, PathBuf), Error> {
+    let corpus_path = assets_dir.join("corpus").join("netkin.corpus");
+    let bytes = std::fs::read(&corpus_path).map_err(|error| asset(&corpus_path, &error))?;
+    let corpus = Corpus::read(bytes).map_err(|error| asset(&corpus_path, &error))?;
+    let model = newest_model(&assets_dir.join("models"))?;
+    let embeddings = model.join("corpus.embeddings");
+    let parts = Parts {
+        checksum: corpus.checksum(),
+        corpus,
+        encoder: Box::new(load_encoder(&model)?),
+        embeddings: vec![embeddings.clone()],
+    };
+    Ok((parts, embeddings))
+}
+
 /// Where each id is; the aliases of an entry lead to it too.
 fn positions(entries: &[Entry]) -> HashMap<String, usize> {
     let mut positions = HashMap::new();
@@ -115,11 +134,7 @@ fn embeddings(
     limits: &Limits,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Embedding>, Error> {
-    let key = Key {
-        text: format!("{} {}", parts.checksum, parts.encoder.version()),
-        count: parts.corpus.entries().len(),
-        dim: parts.encoder.dim(),
-    };
+    let key = key(parts);
     let kept = parts
         .embeddings
         .iter()
@@ -134,7 +149,15 @@ fn embeddings(
             tracing::warn!(path = %path.display(), %error, "embeddings not kept");
         }
     }
-    Ok(embeddings)
+    Ok(embeddings.iter().map(saved::rounded).collect())
+}
+
+fn key(parts: &Parts) -> Key {
+    Key {
+        text: format!("{} {}", parts.checksum, parts.encoder.version()),
+        count: parts.corpus.entries().len(),
+        dim: parts.encoder.dim(),
+    }
 }
 
 fn embed_corpus(

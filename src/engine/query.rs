@@ -1,6 +1,6 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
-use super::{Engine, Error, QuerySummary, read};
+use super::{Engine, Error, QuerySummary, read, saved};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
 use crate::import::{Format, Limits, RawGraph};
@@ -106,14 +106,16 @@ impl Engine {
         }))
     }
 
-    /// The embedding of `architecture`.
+    /// The embedding of `architecture`, rounded as those of the corpus are, so that a duplicate
+    /// has a similarity of exactly what an entry has with itself.
     pub(super) fn embed(
         &self,
         name: &str,
         architecture: &Architecture,
     ) -> Result<Embedding, Error> {
-        self.encoder
-            .encode(architecture)
+        let embedding = self.encoder.encode(architecture);
+        embedding
+            .map(|embedding| saved::rounded(&embedding))
             .map_err(|error| Error::Encode {
                 name: name.to_owned(),
                 reason: error.to_string(),

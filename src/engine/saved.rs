@@ -1,13 +1,15 @@
 //! Embeddings of a corpus on disk, so that a start costs a read and not a re-embedding.
 //!
-//! The file names the corpus and the model it belongs to and ends in a checksum: a file that does
+//! Half precision: embeddings that were just made are used as reading would give them back, so
+//! that every start gives the same answers. The file names the corpus and the model it belongs to and ends in a checksum: a file that does
 //! not match in every byte is ignored and made anew.
 
 use crate::embedding::Embedding;
+use half::f16;
 use std::io::Write;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"netkinE1";
+const MAGIC: &[u8; 8] = b"netkinE2";
 const CHECKSUM_BYTES: usize = 32;
 
 /// What the embeddings were made from.
@@ -39,7 +41,7 @@ pub(super) fn read(path: &Path, key: &Key) -> Option<Vec<Embedding>> {
         return None;
     }
     let numbers = content.strip_prefix(key.header().as_slice())?;
-    let row_bytes = key.dim.checked_mul(4).filter(|bytes| *bytes > 0)?;
+    let row_bytes = key.dim.checked_mul(2).filter(|bytes| *bytes > 0)?;
     if numbers.len() != row_bytes.checked_mul(key.count)? {
         return None;
     }
@@ -47,11 +49,17 @@ pub(super) fn read(path: &Path, key: &Key) -> Option<Vec<Embedding>> {
 }
 
 fn embedding(row: &[u8]) -> Option<Embedding> {
-    let numbers = row
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
-    Embedding::normalised(numbers).ok()
+    let (numbers, _) = row.as_chunks::<2>();
+    let numbers = numbers.iter().map(|bytes| f16::from_le_bytes(*bytes));
+    Embedding::normalised(numbers.map(f16::to_f32).collect()).ok()
+}
+
+/// What reading gives back once `embedding` has been written.
+pub(super) fn rounded(embedding: &Embedding) -> Embedding {
+    let numbers = embedding.as_slice().iter();
+    let numbers = numbers.map(|number| f16::from_f32(*number).to_f32());
+    // Some component of a unit vector is far from zero, unless there are very many.
+    Embedding::normalised(numbers.collect()).unwrap_or_else(|_| embedding.clone())
 }
 
 /// Writes the embeddings beside `path` and renames, so that a reader never sees half a file.
@@ -59,7 +67,7 @@ pub(super) fn write(path: &Path, key: &Key, embeddings: &[Embedding]) -> std::io
     let mut content = key.header();
     for embedding in embeddings {
         for number in embedding.as_slice() {
-            content.extend_from_slice(&number.to_le_bytes());
+            content.extend_from_slice(&f16::from_f32(*number).to_le_bytes());
         }
     }
     let checksum = *blake3::hash(&content).as_bytes();
@@ -95,7 +103,8 @@ mod tests {
             Embedding::normalised(vec![0.6, 0.8]).unwrap(),
         ];
         write(&path, &key("one"), &rows).unwrap();
-        assert_eq!(read(&path, &key("one")).map(|rows| rows.len()), Some(2));
+        let again: Vec<Embedding> = rows.iter().map(rounded).collect();
+        assert_eq!(read(&path, &key("one")), Some(again));
         assert!(read(&path, &key("two")).is_none());
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;

@@ -1,6 +1,7 @@
 //! Who is asked, among whom, and what counts: the rules of the comparison.
 //!
-//! Queries come from families that no fit has seen. Candidates are all entries but those with the
+//! Queries are architectures that no fit has seen: members of held-out families, and held-out
+//! members of the others. Candidates are all entries but those with the
 //! query's own exact digest. Queries without a relevant candidate are left out and counted.
 
 use super::Labelled;
@@ -18,6 +19,8 @@ pub struct Config {
     pub seed: u64,
     /// Share of families that are never trained on.
     pub held_out: f64,
+    /// Share of every other family's members that are never trained on.
+    pub held_out_members: f64,
     /// Ranks at which metrics are cut.
     pub cuts: Vec<usize>,
     /// Resamplings of the families for intervals.
@@ -29,6 +32,7 @@ impl Default for Config {
         Self {
             seed: 0,
             held_out: 0.15,
+            held_out_members: 0.2,
             cuts: vec![20, 50, 100],
             resamplings: 1_000,
         }
@@ -40,6 +44,35 @@ impl Default for Config {
 pub fn is_held_out(family: &str, config: &Config) -> bool {
     let bits = random::sequence(config.seed, [random::text(family)]);
     Random::new(bits).unit() < config.held_out
+}
+
+/// Whether no fit may see `entry`: its family is held out, or it is one of the held-out members of
+/// its family. Depends on names and the seed alone, as [`is_held_out`].
+fn is_unseen(entry: &Labelled, config: &Config) -> bool {
+    let bits = random::sequence(config.seed, [1, random::text(&entry.id)]);
+    is_held_out(&entry.family, config) || Random::new(bits).unit() < config.held_out_members
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queries {
+    /// Every member of a held-out family: designs of a kind that no fit has seen.
+    HeldOutFamilies,
+    /// Those, and the held-out members of the other families.
+    HeldOutArchitectures,
+}
+
+impl Queries {
+    /// Every set of queries.
+    pub const ALL: [Self; 2] = [Self::HeldOutFamilies, Self::HeldOutArchitectures];
+
+    fn asks(self, entry: &Labelled, config: &Config) -> bool {
+        match self {
+            Self::HeldOutFamilies => is_held_out(&entry.family, config),
+            Self::HeldOutArchitectures => is_unseen(entry, config),
+        }
+    }
 }
 
 /// How relevant `candidate` is to `query`.
@@ -80,10 +113,15 @@ pub struct Outcome {
     pub unanswerable: usize,
 }
 
-/// Asks every entry of a held-out family.
-pub fn evaluate(entries: &[Labelled], ranker: &dyn Ranker, config: &Config) -> Outcome {
+/// Asks every entry that `queries` names.
+pub fn evaluate(
+    entries: &[Labelled],
+    ranker: &dyn Ranker,
+    queries: Queries,
+    config: &Config,
+) -> Outcome {
     let asked: Vec<usize> = (0..entries.len())
-        .filter(|query| is_held_out(&entries[*query].family, config))
+        .filter(|query| queries.asks(&entries[*query], config))
         .collect();
     let results: Vec<Option<QueryResult>> = asked
         .par_iter()
@@ -212,18 +250,15 @@ fn mean_of<'a>(families: impl Iterator<Item = &'a (f64, usize)>) -> Option<f64> 
     (count > 0).then(|| sum / count as f64)
 }
 
-/// Entries of training families, each design once: what a fit may look at.
+/// Entries that a fit may look at, each design once and none that is asked about.
 pub fn training<'a>(entries: &'a [Labelled], config: &Config) -> Vec<&'a Labelled> {
-    let held_out: BTreeSet<_> = entries
+    let unseen = |entry: &&Labelled| is_unseen(entry, config);
+    let mut seen: BTreeSet<_> = entries
         .iter()
-        .filter(|entry| is_held_out(&entry.family, config))
+        .filter(unseen)
         .map(|entry| entry.digest)
         .collect();
-    let mut seen = held_out;
-    let mut kept: Vec<&Labelled> = entries
-        .iter()
-        .filter(|entry| !is_held_out(&entry.family, config))
-        .collect();
+    let mut kept: Vec<&Labelled> = entries.iter().filter(|entry| !unseen(entry)).collect();
     kept.sort_by(|a, b| a.id.cmp(&b.id));
     kept.retain(|entry| seen.insert(entry.digest));
     kept
@@ -253,7 +288,12 @@ mod tests {
     #[test]
     fn a_perfect_ranking_earns_one_everywhere() {
         let entries = zoo(8, 5);
-        let outcome = evaluate(&entries, &Perfect(entries.clone()), &half());
+        let outcome = evaluate(
+            &entries,
+            &Perfect(entries.clone()),
+            Queries::HeldOutFamilies,
+            &half(),
+        );
         assert!(!outcome.queries.is_empty());
         for metric in ["mrr@20", "map@20", "ndcg@20", "recall@20"] {
             let estimate = estimate(&outcome, metric, &half()).unwrap();
@@ -269,20 +309,25 @@ mod tests {
         for pair in entries.chunks_exact_mut(2) {
             pair[1].digest = pair[0].digest;
         }
-        let outcome = evaluate(&entries, &Perfect(entries.clone()), &half());
+        let outcome = evaluate(
+            &entries,
+            &Perfect(entries.clone()),
+            Queries::HeldOutFamilies,
+            &half(),
+        );
         assert!(outcome.queries.is_empty());
         assert!(outcome.unanswerable > 0);
     }
 
     #[test]
-    fn training_sees_no_held_out_family_and_no_design_twice() {
-        let mut entries = zoo(8, 3);
+    fn training_sees_nothing_that_is_asked_and_no_design_twice() {
+        let mut entries = zoo(8, 5);
         entries[1].digest = entries[0].digest;
         let kept = training(&entries, &half());
-        assert!(
-            kept.iter()
-                .all(|entry| !is_held_out(&entry.family, &half()))
-        );
+        assert!(!kept.is_empty());
+        for queries in Queries::ALL {
+            assert!(kept.iter().all(|entry| !queries.asks(entry, &half())));
+        }
         let digests: BTreeSet<_> = kept.iter().map(|entry| entry.digest).collect();
         assert_eq!(digests.len(), kept.len());
     }

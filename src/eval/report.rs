@@ -2,8 +2,8 @@
 //!
 //! Holds what was measured, on what, by which model; decides nothing.
 
-use super::protocol::{Config, Estimate};
-use serde::Serialize;
+use super::protocol::{Config, Estimate, Queries};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -20,16 +20,31 @@ pub struct Report {
     pub data_hash: String,
     /// Number of entries, all of them candidates.
     pub entries: usize,
+    /// Number of families.
+    pub families: usize,
     /// Number of held-out families.
     pub held_out_families: usize,
-    /// Number of queries with a relevant candidate.
-    pub queries: usize,
-    /// Queries without one, left out.
-    pub unanswerable: usize,
     /// The rules.
     pub protocol: Config,
+    /// One for each set of queries.
+    pub results: Vec<Results>,
+    /// Settings that were compared on validation families, before the evaluation.
+    pub validation: Vec<Tried>,
+}
+
+/// What every method earned on one set of queries.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// Who was asked.
+    pub queries: Queries,
+    /// Number of queries with a relevant candidate.
+    pub asked: usize,
+    /// Queries without one, left out.
+    pub unanswerable: usize,
     /// One row a method, the shipped encoder first.
     pub methods: Vec<Row>,
+    /// The shipped encoder's settings fitted again with several seeds.
+    pub seeds: Seeds,
 }
 
 /// The results of one method.
@@ -43,6 +58,50 @@ pub struct Row {
     pub gain: BTreeMap<String, Estimate>,
 }
 
+/// How much a metric depends on the seed of a fit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seeds {
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Mean and standard deviation by metric.
+    pub metrics: BTreeMap<String, Spread>,
+}
+
+/// A mean over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample.
+    pub deviation: f64,
+}
+
+impl Spread {
+    /// Of a few values; no deviation from a single one.
+    pub fn of(values: &[f64]) -> Self {
+        let count = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self {
+            mean,
+            deviation: (squares / (count - 1.0).max(1.0)).sqrt(),
+        }
+    }
+}
+
+/// Settings and what they earned on validation families.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// What was changed against the settings it was compared with.
+    pub name: String,
+    /// All settings.
+    pub config: serde_json::Value,
+    /// Number of folds.
+    pub folds: u64,
+    /// Metrics by name, means over the folds.
+    pub metrics: BTreeMap<String, f64>,
+}
+
 /// The report as a Markdown page.
 pub fn markdown(report: &Report) -> String {
     let mut page = String::new();
@@ -51,40 +110,97 @@ pub fn markdown(report: &Report) -> String {
         page,
         "# Evaluation\n\n\
          Written by `netkin-train eval`; do not edit.\n\n\
-         - Date: {}\n- Machine: {}\n- Model: {}\n- Data: {} entries, hash `{}`\n\
-         - Queries: {} from {} held-out families ({} more had nothing relevant to find)\n\
+         - Date: {}\n- Machine: {}\n- Model: {}\n\
+         - Data: {} entries of {} families, hash `{}`\n\
+         - Never trained on: {} families, and {:.0} % of the members of each other family\n\
          - Candidates: every entry that is no exact duplicate of the query\n\n\
-         Means over queries with 95 % bootstrap intervals over families. Relevant: same family. \
-         NDCG grades 3 same model at another scale, 2 same family, 1 same coarse family.\n",
+         Means over queries with 95 % bootstrap intervals over families; gains are paired. Relevant: \
+         same family. NDCG grades 3 same model at another scale, 2 same family, 1 same coarse \
+         family. Baselines take document frequencies and directions from the training entries \
+         alone.\n",
         report.date,
         report.machine,
         report.model_version,
         report.entries,
+        report.families,
         report.data_hash,
-        report.queries,
         report.held_out_families,
-        report.unanswerable,
+        100.0 * report.protocol.held_out_members,
     );
-    for cut in &report.protocol.cuts {
-        table(&mut page, report, *cut);
+    for results in &report.results {
+        section(&mut page, results, &report.protocol.cuts);
     }
+    validation(&mut page, &report.validation);
     page
 }
 
-fn table(page: &mut String, report: &Report, cut: usize) {
+fn section(page: &mut String, results: &Results, cuts: &[usize]) {
+    let title = match results.queries {
+        Queries::HeldOutFamilies => "Held-out families",
+        Queries::HeldOutArchitectures => "All held-out architectures",
+    };
     let _ = writeln!(
         page,
-        "## At {cut}\n\n| method | MRR | MAP | NDCG | recall | gain of the first row in MAP |\n|---|---|---|---|---|---|"
+        "## {title}\n\n{} queries; {} more had nothing relevant to find.\n",
+        results.asked, results.unanswerable
     );
-    for row in &report.methods {
-        let cells: Vec<String> = ["mrr", "map", "ndcg", "recall"]
-            .iter()
-            .map(|metric| cell(row.metrics.get(&format!("{metric}@{cut}"))))
-            .collect();
+    for cut in cuts {
+        table(page, results, *cut);
+    }
+    let seeds: Vec<String> = results.seeds.seeds.iter().map(u64::to_string).collect();
+    let _ = writeln!(
+        page,
+        "The first row's settings fitted with the seeds {}, mean ± standard deviation:\n\n\
+         | at | MRR | MAP | NDCG | recall |\n|---|---|---|---|---|",
+        seeds.join(", ")
+    );
+    for cut in cuts {
+        let cells = METRICS.map(|metric| {
+            let spread = results.seeds.metrics.get(&format!("{metric}@{cut}"));
+            spread.map_or_else(String::new, |Spread { mean, deviation }| {
+                format!("{mean:.3} ± {deviation:.3}")
+            })
+        });
+        let _ = writeln!(page, "| {cut} | {} |", cells.join(" | "));
+    }
+    page.push('\n');
+}
+
+const METRICS: [&str; 4] = ["mrr", "map", "ndcg", "recall"];
+
+fn table(page: &mut String, results: &Results, cut: usize) {
+    let _ = writeln!(
+        page,
+        "### At {cut}\n\n| method | MRR | MAP | NDCG | recall | gain of the first row in MAP |\n|---|---|---|---|---|---|"
+    );
+    for row in &results.methods {
+        let cells = METRICS.map(|metric| cell(row.metrics.get(&format!("{metric}@{cut}"))));
         let gain = cell(row.gain.get(&format!("map@{cut}")));
         let _ = writeln!(page, "| {} | {} | {gain} |", row.name, cells.join(" | "));
     }
     page.push('\n');
+}
+
+fn validation(page: &mut String, tried: &[Tried]) {
+    let Some(first) = tried.first() else {
+        return;
+    };
+    let _ = writeln!(
+        page,
+        "## What was tried on validation families\n\n\
+         Settings were compared by `netkin-train tune` on {} splits of the training data alone: \
+         no held-out family or architecture of the tables above was a query, a candidate or a \
+         training example. Each row changes the settings of the first, but for what it names.\n\n\
+         | settings | MRR@20 | MAP@20 | NDCG@20 | MAP@100 |\n|---|---|---|---|---|",
+        first.folds
+    );
+    for tried in tried {
+        let cells = ["mrr@20", "map@20", "ndcg@20", "map@100"].map(|metric| {
+            let value = tried.metrics.get(metric);
+            value.map_or_else(String::new, |value| format!("{value:.4}"))
+        });
+        let _ = writeln!(page, "| {} | {} |", tried.name, cells.join(" | "));
+    }
 }
 
 fn cell(estimate: Option<&Estimate>) -> String {
@@ -111,20 +227,31 @@ mod tests {
             model_version: "v1".into(),
             data_hash: "abc".into(),
             entries: 10,
+            families: 4,
             held_out_families: 2,
-            queries: 3,
-            unanswerable: 1,
             protocol: Config {
                 cuts: vec![20],
                 ..Config::default()
             },
-            methods: vec![Row {
-                name: "token sets".into(),
-                metrics: BTreeMap::from([("map@20".into(), estimate)]),
-                gain: BTreeMap::new(),
+            results: vec![Results {
+                queries: Queries::HeldOutFamilies,
+                asked: 3,
+                unanswerable: 1,
+                methods: vec![Row {
+                    name: "token sets".into(),
+                    metrics: BTreeMap::from([("map@20".into(), estimate)]),
+                    gain: BTreeMap::new(),
+                }],
+                seeds: Seeds {
+                    seeds: vec![0, 1],
+                    metrics: BTreeMap::from([("map@20".into(), Spread::of(&[0.25, 0.75]))]),
+                },
             }],
+            validation: vec![],
         });
         assert!(page.contains("hash `abc`"));
         assert!(page.contains("| token sets |  | 0.500 (0.400 to 0.600) |  |  |  |"));
+        assert!(page.contains("| 20 |  | 0.500 ± 0.354 |  |  |"));
+        assert!(!page.contains("validation"));
     }
 }

@@ -1,9 +1,10 @@
 //! Exhaustive search over one contiguous array: exact under every filter.
 //!
-//! Similarities are computed in blocks that stay in cache, then offered to a heap of the best `k`.
-//! The invariant: the answer is the first `k` of all accepted positions sorted by falling
+//! A bound from eight-bit copies passes over most vectors; the others are compared in full and
+//! offered to a heap of the best `k`. The invariant: the answer is the first `k` of all accepted positions sorted by falling
 //! similarity, then rising position.
 
+use super::coarse::{Coarse, CoarseQuery};
 use super::{Error, Index, Neighbour};
 use crate::embedding::{Embedding, Similarity, dot};
 use std::cmp::{Ordering, Reverse};
@@ -14,6 +15,7 @@ use std::collections::BinaryHeap;
 pub struct ExactIndex {
     dim: usize,
     values: Vec<f32>, // [vectors, dim]
+    coarse: Coarse,
 }
 
 impl ExactIndex {
@@ -22,6 +24,7 @@ impl ExactIndex {
         Self {
             dim,
             values: Vec::new(),
+            coarse: Coarse::new(dim),
         }
     }
 
@@ -54,6 +57,7 @@ impl ExactIndex {
             });
         }
         self.values.extend_from_slice(embedding.as_slice());
+        self.coarse.push(embedding.as_slice());
         Ok(position)
     }
 }
@@ -70,7 +74,12 @@ impl Index for ExactIndex {
     fn search(&self, query: &Embedding, k: usize, keep: &dyn Fn(usize) -> bool) -> Vec<Neighbour> {
         assert_eq!(query.dim(), self.dim, "query of another model");
         let mut best = Best::new(k.min(self.len()));
-        for (position, vector) in self.values.chunks_exact(self.dim.max(1)).enumerate() {
+        let coarse = CoarseQuery::new(query.as_slice());
+        let bounds = self.coarse.upper_bounds(&coarse).enumerate();
+        for ((position, bound), vector) in bounds.zip(self.values.chunks_exact(self.dim.max(1))) {
+            if !best.would_take(bound) {
+                continue;
+            }
             let similarity = dot(query.as_slice(), vector);
             if best.would_take(similarity) && keep(position) {
                 best.offer(position, similarity);

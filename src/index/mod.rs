@@ -3,6 +3,7 @@
 //! An index knows vectors and positions, never graphs, names or models; whoever built it maps
 //! positions to entries. Answers are deterministic: ties go to the smaller position.
 
+mod coarse;
 mod exact;
 
 pub use exact::ExactIndex;

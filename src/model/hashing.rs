@@ -29,7 +29,7 @@ impl Default for Config {
             dim: 1024,
             seed: 0,
             groups: [1.0; 5],
-            counts: 0.2,
+            counts: 1.0,
             widths: 0.1,
         }
     }

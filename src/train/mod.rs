@@ -5,9 +5,11 @@
 //! give the same bytes.
 
 mod card;
+mod validate;
 mod wccn;
 
 pub use card::model_card;
+pub use validate::validate;
 pub use wccn::{Whitening, fit_projection};
 
 use crate::eval::{self, Labelled, protocol};
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Components of an embedding.
+    /// Components of an embedding; the whole whitened vector when it is no longer than that.
     pub dim: usize,
     /// Share of the within-class covariance that is replaced by a multiple of the identity.
     pub shrinkage: f64,
@@ -32,8 +34,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dim: 256,
-            shrinkage: 0.1,
+            dim: 512,
+            shrinkage: 0.8,
             seed: 0,
             hashing: hashing::Config::default(),
         }
@@ -133,7 +135,12 @@ mod tests {
         let entries = zoo(20, 6);
         let encoder = fit("v", &entries, &split(), &config()).unwrap();
         let ranker = Vectors::encoded(&entries, &encoder).unwrap();
-        let outcome = protocol::evaluate(&entries, &ranker, &split());
+        let outcome = protocol::evaluate(
+            &entries,
+            &ranker,
+            protocol::Queries::HeldOutFamilies,
+            &split(),
+        );
         let map = protocol::estimate(&outcome, "map@20", &split()).unwrap();
         assert!(map.mean > 0.9, "{}", map.mean);
     }

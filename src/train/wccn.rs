@@ -41,7 +41,11 @@ pub fn fit_projection(
     let floor = (settings.shrinkage * mean_variance).max(1e-9);
     within.shrink(1.0 - settings.shrinkage, floor);
     let lower = within.cholesky()?;
-    let directions = leading_directions(families, vectors, &lower, settings);
+    let directions = if settings.dim < components {
+        leading_directions(families, vectors, &lower, settings)
+    } else {
+        Matrix::identity(components)
+    };
     Ok(folded(&directions, &lower))
 }
 

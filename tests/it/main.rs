@@ -9,3 +9,4 @@ mod command_line;
 mod floors;
 mod http;
 mod release;
+mod shipped;

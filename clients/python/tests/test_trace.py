@@ -143,6 +143,25 @@ def test_weight_derived_values_are_weights():
     assert graph.nodes[1].parameters == 16
 
 
+def test_weights_written_into_other_weights_are_counted():
+    class Position(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.time = nn.Parameter(torch.zeros(4, 1))
+            self.space = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x):
+            position = self.time.repeat(1, 4)
+            position.add_(self.space)
+            grid = torch.zeros(4, 4)
+            grid[:] = position
+            return x + grid
+
+    graph = netkin.trace(Position(), (4, 4))
+    assert graph.nodes[1].attributes["args"] == [{"t": 0}, {"w": [4, 4]}]
+    assert graph.nodes[1].parameters == graph.parameters == 8
+
+
 def test_small_constants_carry_their_values():
     graph = traced(lambda x: x + torch.arange(3) * 2, (3,))
     assert graph.nodes[1].attributes["args"] == [{"t": 0}, {"c": [3], "v": [0, 2, 4]}]

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct Bag {
     /// Sorted operator n-grams.
     pub grams: Vec<u64>,
+    /// Sorted labels of one Weisfeiler-Lehman round, without and with attributes.
+    pub neighbourhoods: Vec<u64>,
     /// Sorted tokens of all groups, kept apart by group.
     pub all: Vec<u64>,
 }
@@ -25,18 +27,27 @@ pub fn bags(entries: &[Labelled]) -> Vec<Bag> {
 }
 
 fn bag(tokens: &Tokens) -> Bag {
-    let mut all: Vec<u64> = Group::ALL
-        .into_iter()
-        .flat_map(|group| {
-            let in_group = move |token: &u64| random::sequence(group as u64, [*token]);
-            tokens.sets[group as usize].iter().map(in_group)
-        })
-        .collect();
-    all.sort_unstable();
     Bag {
         grams: tokens.sets[Group::OperatorGrams as usize].clone(),
-        all,
+        neighbourhoods: sorted(
+            tokens,
+            &[Group::Neighbourhoods, Group::AttributedNeighbourhoods],
+        ),
+        all: sorted(tokens, &Group::ALL),
     }
+}
+
+/// The tokens of `groups`, kept apart by group.
+fn sorted(tokens: &Tokens, groups: &[Group]) -> Vec<u64> {
+    let mut sorted: Vec<u64> = groups
+        .iter()
+        .flat_map(|group| {
+            let in_group = |token: &u64| random::sequence(*group as u64, [*token]);
+            tokens.sets[*group as usize].iter().map(in_group)
+        })
+        .collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 /// How rare a token is among `train`, by token.
@@ -95,19 +106,28 @@ impl Ranker for Bm25 {
     }
 }
 
-/// Cosine of tf-idf vectors over all tokens.
+/// Cosine of tf-idf vectors.
 pub struct TfIdf {
     vectors: Vec<Vec<(u64, f32)>>,
     postings: Postings,
 }
 
 impl TfIdf {
-    /// Ranks the entries of `bags`, document frequencies from `train`.
+    /// Ranks by all tokens, document frequencies from `train`.
     pub fn new(bags: &[Bag], train: &[usize]) -> Self {
-        let counts = document_counts(train.iter().map(|entry| &bags[*entry].all));
+        Self::over(bags, train, |bag| &bag.all)
+    }
+
+    /// Ranks by the labels of one Weisfeiler-Lehman round, document frequencies from `train`.
+    pub fn of_neighbourhoods(bags: &[Bag], train: &[usize]) -> Self {
+        Self::over(bags, train, |bag| &bag.neighbourhoods)
+    }
+
+    fn over(bags: &[Bag], train: &[usize], part: impl Fn(&Bag) -> &Vec<u64>) -> Self {
+        let counts = document_counts(train.iter().map(|entry| part(&bags[*entry])));
         let vectors: Vec<Vec<(u64, f32)>> = bags
             .iter()
-            .map(|bag| weighted(&bag.all, &counts, train.len()))
+            .map(|bag| weighted(part(bag), &counts, train.len()))
             .collect();
         let mut postings = Postings::new();
         for (entry, vector) in vectors.iter().enumerate() {

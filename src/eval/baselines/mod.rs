@@ -188,7 +188,7 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::zoo;
     use super::*;
-    use crate::eval::protocol::{Config, estimate, evaluate};
+    use crate::eval::protocol::{Config, Queries, estimate, evaluate};
 
     #[test]
     fn every_baseline_beats_chance_on_an_easy_zoo() {
@@ -199,7 +199,7 @@ mod tests {
         };
         let train: Vec<usize> = (0..entries.len()).collect();
         let map = |ranker: &dyn Ranker| {
-            let outcome = evaluate(&entries, ranker, &config);
+            let outcome = evaluate(&entries, ranker, Queries::HeldOutFamilies, &config);
             estimate(&outcome, "map@20", &config).unwrap().mean
         };
         let chance = map(&Chance {
@@ -211,6 +211,7 @@ mod tests {
             map(&Vectors::operator_histogram(&entries)),
             map(&Bm25::new(&bags, &train)),
             map(&TfIdf::new(&bags, &train)),
+            map(&TfIdf::of_neighbourhoods(&bags, &train)),
             map(&Vectors::new(latent_vectors(&bags, &train, 16, 1))),
         ] {
             assert!(score > chance + 0.3, "{score} against {chance}");

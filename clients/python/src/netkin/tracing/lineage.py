@@ -101,6 +101,13 @@ class Lineage:
         if key is not None and key not in self._memories:
             self._memories[key] = Memory(origin, tensor, owners, initially=origin)
 
+    def mix_in_weights(self, tensor: torch.Tensor, owners: frozenset[str]) -> None:
+        """Note that weights were written into a tensor that no input reaches."""
+        memory = self.memory_of(tensor)
+        if memory is not None and memory.origin is not Origin.INPUT:
+            memory.origin = memory.initially = Origin.WEIGHT
+            memory.owners |= owners
+
     def read(self, tensor: torch.Tensor) -> Ref | None:
         """The node output that holds the tensor's present values; None if no input reaches it."""
         memory = self.memory_of(tensor)

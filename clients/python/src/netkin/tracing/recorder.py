@@ -80,8 +80,8 @@ class Recorder(Weightless):
         outcome = execute(call)
         for constant, stand_in in outcome.stand_ins:
             memory = self._lineage.memory_of(constant)
-            origin, owners = (memory.origin, memory.owners) if memory else (Origin.CONSTANT, None)
-            self._lineage.declare(stand_in, origin, owners or frozenset())
+            origin = memory.origin if memory else Origin.CONSTANT
+            self._lineage.declare(stand_in, origin, memory.owners if memory else frozenset())
         self._record(call, outcome)
         return outcome.result
 
@@ -127,7 +127,7 @@ class Recorder(Weightless):
     def _record(self, call: Call, outcome: Outcome) -> None:
         results = list(tensors_in(outcome.result))
         if call.name in VALUE_FREE or not self._reaches_input(call):
-            self._declare_results(call, results)
+            self._declare_results(call, results, outcome.written)
             return
         written = [t if t.is_meta else self._twin(t) for t in outcome.written]
         if call.name in _OVERWRITES:
@@ -143,7 +143,9 @@ class Recorder(Weightless):
                 return True
         return False
 
-    def _declare_results(self, call: Call, results: list[torch.Tensor]) -> None:
+    def _declare_results(
+        self, call: Call, results: list[torch.Tensor], written: list[torch.Tensor]
+    ) -> None:
         memories = [self._lineage.memory_of(tensor) for tensor in call.tensors()]
         weights = [m for m in memories if m is not None and m.origin is Origin.WEIGHT]
         if call.name in VALUE_FREE:
@@ -151,13 +153,15 @@ class Recorder(Weightless):
         owners = frozenset[str]().union(*(memory.owners for memory in weights))
         for tensor in results:
             self._lineage.declare(tensor, Origin.WEIGHT if weights else Origin.CONSTANT, owners)
+        for tensor in written if weights else []:
+            self._lineage.mix_in_weights(tensor, owners)
 
     def _append(self, call: Call, results: list[torch.Tensor], written: list[torch.Tensor]) -> None:
         operands = call.tensors()
         node = Node(call.name, module=self._lineage.module_path)
         node.attributes = self._attributes(call, node.inputs)
         if not node.inputs:
-            self._declare_results(call, results)
+            self._declare_results(call, results, written)
             for tensor in written:
                 self._lineage.write(tensor, None)
             return

@@ -1,0 +1,155 @@
+//! The program `netkin-train`: packs the corpus, fits the encoder, evaluates it.
+// Progress and results are for whoever started the command: printing is this program's work.
+#![allow(clippy::print_stdout)]
+
+mod agreement;
+mod evaluate;
+mod files;
+mod fit;
+mod pack;
+mod provenance;
+mod publish;
+mod tune;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Packs netkin's corpus, fits its encoder and evaluates it.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the shipped corpus.
+    Corpus {
+        #[command(subcommand)]
+        command: Corpus,
+    },
+    /// Fits an encoder on the training families and writes its folder.
+    Fit {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder to write; its name becomes the version.
+        #[arg(long)]
+        out: PathBuf,
+        /// Settings of the fit, in JSON; the defaults without it.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Compares settings of a fit on validation families; the evaluation's queries take no part.
+    Tune {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// What to compare, in JSON.
+        #[arg(long)]
+        grid: PathBuf,
+        /// File to write: `tuning.json` of the model's folder is shown by `eval`.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Compares an encoder with the baselines on what it has not seen and writes the report.
+    Eval {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder of the model.
+        #[arg(long)]
+        model: PathBuf,
+        /// Folder for `evaluation.md` and `evaluation.json`.
+        #[arg(long, default_value = "docs")]
+        out: PathBuf,
+    },
+    /// Imports one model through many exporters and writes how often they agree.
+    Agreement {
+        /// Folder of the export fixtures.
+        #[arg(long, default_value = "tests/data/exports")]
+        exports: PathBuf,
+        /// The corpus, whose entries are candidates too.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder of the model.
+        #[arg(long)]
+        model: PathBuf,
+        /// Folder for `agreement.md` and `agreement.json`.
+        #[arg(long, default_value = "docs")]
+        out: PathBuf,
+    },
+    /// Embeds the corpus with the newest model and keeps the result beside the model.
+    Publish {
+        /// Folder that holds `corpus/netkin.corpus` and `models/`.
+        #[arg(long, default_value = ".")]
+        assets: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Corpus {
+    /// Packs the lines that the builders wrote into one file.
+    Pack {
+        /// Lines of the builders.
+        #[arg(required = true)]
+        sources: Vec<PathBuf>,
+        /// The curated families.
+        #[arg(long, default_value = "corpus/families.tsv")]
+        families: PathBuf,
+        /// File to write.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        out: PathBuf,
+        /// Version that the corpus states; today's date without it.
+        #[arg(long)]
+        corpus_version: Option<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Corpus {
+            command:
+                Corpus::Pack {
+                    sources,
+                    families,
+                    out,
+                    corpus_version,
+                },
+        } => {
+            let version = corpus_version.map_or_else(provenance::today, Ok)?;
+            let text = pack::run(&sources, &families, &out, &version)?;
+            println!("{text}");
+            Ok(())
+        }
+        Command::Fit {
+            corpus,
+            out,
+            config,
+        } => fit::run(&corpus, &out, config.as_deref()),
+        Command::Tune { corpus, grid, out } => {
+            println!("{}", tune::run(&corpus, &grid, &out)?);
+            Ok(())
+        }
+        Command::Eval { corpus, model, out } => evaluate::run(&corpus, &model, &out),
+        Command::Agreement {
+            exports,
+            corpus,
+            model,
+            out,
+        } => {
+            let total = agreement::run(&exports, &corpus, &model, &out)?.total;
+            println!(
+                "{} of {} exports agree with their trace, {} are recalled",
+                total.same_exact, total.exports, total.recalled
+            );
+            Ok(())
+        }
+        Command::Publish { assets } => {
+            println!("{}", publish::run(&assets)?);
+            Ok(())
+        }
+    }
+}

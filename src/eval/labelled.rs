@@ -1,0 +1,87 @@
+//! Architectures with their place in the taxonomy, read from a corpus.
+
+use crate::corpus::{self, Corpus, Entry};
+use crate::graph::{Architecture, Digest};
+use crate::import::{Limits, RawGraph, canonical};
+use rayon::prelude::*;
+
+/// An architecture with its place in the taxonomy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labelled {
+    /// Unique name of the entry.
+    pub id: String,
+    /// Family, such as `resnet`.
+    pub family: String,
+    /// Coarse family, such as `residual cnn`.
+    pub coarse_family: String,
+    /// Exact structural digest.
+    pub digest: Digest,
+    /// Structural digest without widths.
+    pub coarse_digest: Digest,
+    /// The architecture itself.
+    pub architecture: Architecture,
+}
+
+/// An entry that cannot be fitted on or asked about.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableEntry {
+    /// The corpus is damaged.
+    #[error(transparent)]
+    Corpus(#[from] corpus::Error),
+    /// Its graph has no architecture.
+    #[error("{id}: {reason}")]
+    NoArchitecture {
+        /// The entry.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The canonical rules are not those of the day of packing.
+    #[error("{id} has other digests than stored; pack the corpus again")]
+    Stale {
+        /// The entry.
+        id: String,
+    },
+}
+
+/// Every entry of `corpus` that has a family, in the order of the corpus.
+///
+/// # Errors
+/// When an entry cannot be canonicalised, or into another design than the corpus states.
+pub fn labelled(corpus: &Corpus, limits: &Limits) -> Result<Vec<Labelled>, UnusableEntry> {
+    let blocks: Vec<Vec<Labelled>> = (0..corpus.block_count())
+        .into_par_iter()
+        .map(|block| {
+            let (first, graphs) = corpus.block_graphs(block)?;
+            let entries = corpus.entries()[first..].iter();
+            entries
+                .zip(&graphs)
+                .filter(|(entry, _)| !entry.family.is_empty())
+                .map(|(entry, graph)| label(entry, graph, limits))
+                .collect()
+        })
+        .collect::<Result<_, UnusableEntry>>()?;
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+fn label(entry: &Entry, graph: &RawGraph, limits: &Limits) -> Result<Labelled, UnusableEntry> {
+    let id = entry.id.clone();
+    let architecture = match canonical::canonicalise(graph, limits) {
+        Ok(architecture) => architecture,
+        Err(error) => {
+            let reason = error.to_string();
+            return Err(UnusableEntry::NoArchitecture { id, reason });
+        }
+    };
+    if architecture.digests().exact != entry.exact {
+        return Err(UnusableEntry::Stale { id });
+    }
+    Ok(Labelled {
+        id,
+        family: entry.family.clone(),
+        coarse_family: entry.coarse_family.clone(),
+        digest: entry.exact,
+        coarse_digest: entry.coarse,
+        architecture,
+    })
+}
