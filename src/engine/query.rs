@@ -1,6 +1,6 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
-use super::{Engine, Error, QuerySummary, read};
+use super::{Engine, Error, QuerySummary, read, saved};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
 
@@ -59,7 +59,8 @@ impl Engine {
         }))
     }
 
-    /// The embedding of `architecture`.
+    /// The embedding of `architecture`, rounded as the stored ones are, so that a graph is exactly as
+    /// near to everything as the entry that equals it.
     pub(super) fn embed(
         &self,
         name: &str,
@@ -67,6 +68,7 @@ impl Engine {
     ) -> Result<Embedding, Error> {
         self.encoder
             .encode(architecture)
+            .map(|embedding| saved::rounded(&embedding))
             .map_err(|error| Error::Encode {
                 name: name.to_owned(),
                 reason: error.to_string(),
