@@ -3,6 +3,8 @@
 use super::{Engine, Error, QuerySummary, read, saved};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
+use crate::import::{Format, Limits, RawGraph};
+use std::io::Read;
 
 /// What a caller asks about.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +18,41 @@ pub enum Query {
         /// The file.
         bytes: Vec<u8>,
     },
+    /// A model that was read already.
+    Graph {
+        /// As for bytes.
+        name: Option<String>,
+        /// The format it was read from.
+        format: Format,
+        /// What was read.
+        graph: RawGraph,
+    },
     /// A cell of an architecture-search space, such as `nas:nb201:…`.
     Nas(String),
 }
+
+impl Query {
+    /// Reads a model in any format, weights passing by: a file may be far larger than memory.
+    ///
+    /// # Errors
+    /// When it is no model that netkin reads, or reading fails.
+    pub fn from_reader(
+        name: Option<String>,
+        reader: impl Read,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let called = name.as_deref().unwrap_or(UNNAMED);
+        let (format, graph) = read::stream(called, reader, limits)?;
+        Ok(Self::Graph {
+            name,
+            format,
+            graph,
+        })
+    }
+}
+
+/// What a query without a name is called in messages.
+const UNNAMED: &str = "the query";
 
 /// A query that has been understood.
 pub(super) struct Understood {
@@ -40,6 +74,19 @@ impl Engine {
         match query {
             Query::Id(id) => self.understand_entry(self.position(id)?),
             Query::Bytes { name, bytes } => self.understand_bytes(name.as_deref(), bytes),
+            Query::Graph {
+                name,
+                format,
+                graph,
+            } => {
+                let called = name.as_deref().unwrap_or(UNNAMED);
+                let architecture = read::canonicalised(called, graph, &self.limits)?;
+                Ok(named(
+                    name.as_deref(),
+                    read::format_name(*format),
+                    architecture,
+                ))
+            }
             Query::Nas(text) => {
                 let architecture = read::cell(text, &self.limits)?;
                 Ok(understood(Some(text.clone()), "nas", architecture))
@@ -59,15 +106,15 @@ impl Engine {
         }))
     }
 
-    /// The embedding of `architecture`, rounded as the stored ones are, so that a graph is exactly as
-    /// near to everything as the entry that equals it.
+    /// The embedding of `architecture`, rounded as those of the corpus are, so that a duplicate
+    /// has a similarity of exactly what an entry has with itself.
     pub(super) fn embed(
         &self,
         name: &str,
         architecture: &Architecture,
     ) -> Result<Embedding, Error> {
-        self.encoder
-            .encode(architecture)
+        let embedding = self.encoder.encode(architecture);
+        embedding
             .map(|embedding| saved::rounded(&embedding))
             .map_err(|error| Error::Encode {
                 name: name.to_owned(),
@@ -84,12 +131,17 @@ impl Engine {
     }
 
     fn understand_bytes(&self, name: Option<&str>, bytes: &[u8]) -> Result<Understood, Error> {
-        let called = name.unwrap_or("the query");
+        let called = name.unwrap_or(UNNAMED);
         let (format, architecture) = read::bytes(called, bytes, &self.limits)?;
-        let own = architecture.name.clone();
-        let name = own.or_else(|| name.map(str::to_owned));
-        Ok(understood(name, format, architecture))
+        Ok(named(name, format, architecture))
     }
+}
+
+/// A model that may state its own name.
+fn named(name: Option<&str>, format: &str, architecture: Architecture) -> Understood {
+    let own = architecture.name.clone();
+    let name = own.or_else(|| name.map(str::to_owned));
+    understood(name, format, architecture)
 }
 
 fn understood(name: Option<String>, format: &str, architecture: Architecture) -> Understood {

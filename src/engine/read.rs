@@ -4,6 +4,7 @@ use super::Error;
 use crate::corpus::Corpus;
 use crate::graph::Architecture;
 use crate::import::{self, Format, Limits, RawGraph, canonical, nas};
+use std::io::Read;
 
 /// The architecture of a stored entry.
 pub(super) fn stored(
@@ -26,6 +27,15 @@ pub(super) fn bytes(
 ) -> Result<(&'static str, Architecture), Error> {
     let (format, raw) = import::read(bytes, limits).map_err(|error| unreadable(name, &error))?;
     Ok((format_name(format), canonicalised(name, &raw, limits)?))
+}
+
+/// The raw graph that `reader` gives, of whatever size its file is.
+pub(super) fn stream(
+    name: &str,
+    reader: impl Read,
+    limits: &Limits,
+) -> Result<(Format, RawGraph), Error> {
+    import::read_from(reader, limits).map_err(|error| unreadable(name, &error))
 }
 
 /// The architecture of a cell such as `nas:nb201:…`.
@@ -53,7 +63,7 @@ fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
     }
 }
 
-fn format_name(format: Format) -> &'static str {
+pub(super) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Onnx => "onnx",
         Format::NetkinGraph => "netkin-graph",

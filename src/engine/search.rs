@@ -49,8 +49,11 @@ impl Engine {
         let entries = self.corpus.entries();
         let admits = |position: usize| options.filter.admits(&entries[position]);
         let mut neighbours = self.index.search(&prepared.embedding, options.k, &admits);
-        if let Some(own) = prepared.position.filter(|own| admits(*own)) {
-            put_first(&mut neighbours, own);
+        let is_duplicate = |hit: &&Neighbour| entries[hit.position].exact == prepared.digests.exact;
+        let duplicate = neighbours.iter().find(is_duplicate).map(|hit| hit.position);
+        let own = prepared.position.filter(|own| admits(*own));
+        if let Some(first) = own.or(duplicate) {
+            put_first(&mut neighbours, first);
         }
         Ok(SearchAnswer {
             hits: self.hits(&prepared, &neighbours),
@@ -138,7 +141,8 @@ impl Engine {
     }
 }
 
-/// Duplicates tie with the query itself; a stored entry still comes before its duplicates.
+/// Other designs may tie with a duplicate, and duplicates tie with a stored query itself: the same
+/// design still comes first, and a stored entry before its duplicates.
 fn put_first(neighbours: &mut [Neighbour], own: usize) {
     let Some(place) = neighbours.iter().position(|hit| hit.position == own) else {
         // More duplicates than hits: the query takes the place of the last of them.

@@ -3,6 +3,7 @@
 //! Works on [`Labelled`] architectures, wherever they come from. Relevance is graded by the source
 //! packages' taxonomy; duplicates of a query earn nothing. Knows neither HTTP nor SQL.
 
+pub mod agreement;
 pub mod baselines;
 mod labelled;
 pub mod metrics;

@@ -40,8 +40,8 @@ keys! {
     InChannels = "in_channels",
     /// Channels or features written.
     OutChannels = "out_channels",
-    /// Width of one attention head.
-    HeadDim = "head_dim",
+    /// Number of attention heads.
+    Heads = "heads",
     /// State width of a recurrent layer.
     Hidden = "hidden",
     /// `both` when a recurrent layer reads its sequence in both directions.
@@ -67,7 +67,7 @@ impl Key {
     pub fn is_width(self) -> bool {
         matches!(
             self,
-            Key::Groups | Key::InChannels | Key::OutChannels | Key::HeadDim | Key::Hidden
+            Key::Groups | Key::InChannels | Key::OutChannels | Key::Heads | Key::Hidden
         )
     }
 }

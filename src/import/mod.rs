@@ -1,7 +1,7 @@
 //! From bytes to an architecture: importers read a format into a [`RawGraph`] in its own dialect.
 //!
-//! Never touches the disk: callers bring bytes. Every importer is bounded by [`Limits`]. The
-//! format is told by content, never by a file's suffix.
+//! Never touches the disk: callers bring bytes or a reader. Every importer is bounded by
+//! [`Limits`]. The format is told by content, never by a file's suffix.
 
 pub mod canonical;
 mod format;
@@ -11,6 +11,6 @@ pub mod nas;
 pub mod onnx;
 mod raw;
 
-pub use format::{Error, Format, read};
+pub use format::{Error, Format, read, read_from};
 pub use limits::Limits;
 pub use raw::{Dialect, Map, RawGraph, RawNode, RawValue};

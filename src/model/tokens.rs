@@ -232,7 +232,7 @@ fn counts(nodes: &[Node], plain: &[u64]) -> BTreeMap<u64, u32> {
 fn widths(nodes: &[Node], plain: &[u64]) -> BTreeMap<u64, u32> {
     let mut widths = BTreeMap::new();
     for (node, label) in nodes.iter().zip(plain) {
-        for key in [Key::OutChannels, Key::HeadDim, Key::Hidden] {
+        for key in [Key::OutChannels, Key::Heads, Key::Hidden] {
             if let Some(width) = node.attributes.int(key).filter(|width| *width > 0) {
                 let bucket = half_octaves(width as f64) as u64;
                 *widths
@@ -424,7 +424,7 @@ fn attention(view: &View<'_>, all: &mut Vec<u64>) {
         if node.operator != Operator::Attention {
             continue;
         }
-        for key in [Key::HeadDim, Key::Bias] {
+        for key in [Key::Heads, Key::Bias] {
             if let Some(value) = node.attributes.get(key) {
                 all.push(token(Kind::Attention, [key as u64, value_hash(value)]));
             }

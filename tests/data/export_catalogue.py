@@ -340,8 +340,9 @@ def clip_vision() -> Entry:
 def whisper() -> Entry:
     return transformers_entry(
         "whisper", "encoder-decoder", "WhisperModel", "WhisperConfig", "last_hidden_state",
-        lambda: (torch.rand(1, 16, 64), tokens(length=12)), ("input_features", "decoder_input_ids"),
-        ({}, LENGTH), vocab_size=200, num_mel_bins=16, d_model=64, encoder_layers=2, decoder_layers=2,
+        # Without a mask, transformers looks for packed sequences with an operator TorchScript lacks.
+        lambda: (torch.rand(1, 16, 64), tokens(length=12), torch.ones(1, 12, dtype=torch.long)),
+        ("input_features", "decoder_input_ids", "decoder_attention_mask"), ({}, LENGTH, LENGTH), vocab_size=200, num_mel_bins=16, d_model=64, encoder_layers=2, decoder_layers=2,
         encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128,
         max_source_positions=32, max_target_positions=32, use_cache=False, pad_token_id=0,
         bos_token_id=1, eos_token_id=2, decoder_start_token_id=3)

@@ -2,6 +2,7 @@
 // Progress and results are for whoever started the command: printing is this program's work.
 #![allow(clippy::print_stdout)]
 
+mod agreement;
 mod evaluate;
 mod files;
 mod fit;
@@ -65,6 +66,21 @@ enum Command {
         #[arg(long, default_value = "docs")]
         out: PathBuf,
     },
+    /// Imports one model through many exporters and writes how often they agree.
+    Agreement {
+        /// Folder of the export fixtures.
+        #[arg(long, default_value = "tests/data/exports")]
+        exports: PathBuf,
+        /// The corpus, whose entries are candidates too.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder of the model.
+        #[arg(long)]
+        model: PathBuf,
+        /// Folder for `agreement.md` and `agreement.json`.
+        #[arg(long, default_value = "docs")]
+        out: PathBuf,
+    },
     /// Embeds the corpus with the newest model and keeps the result beside the model.
     Publish {
         /// Folder that holds `corpus/netkin.corpus` and `models/`.
@@ -118,6 +134,19 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Eval { corpus, model, out } => evaluate::run(&corpus, &model, &out),
+        Command::Agreement {
+            exports,
+            corpus,
+            model,
+            out,
+        } => {
+            let total = agreement::run(&exports, &corpus, &model, &out)?.total;
+            println!(
+                "{} of {} exports agree with their trace, {} are recalled",
+                total.same_exact, total.exports, total.recalled
+            );
+            Ok(())
+        }
         Command::Publish { assets } => {
             println!("{}", publish::run(&assets)?);
             Ok(())

@@ -7,10 +7,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use netkin::api;
 use netkin::corpus;
 use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
+use netkin::import::Limits;
 use netkin::import::canonical::canonicalise;
 use netkin::settings::Settings;
 use serde::Serialize;
-use std::io::{IsTerminal, Read};
+use std::fs::File;
+use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -19,12 +21,15 @@ pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failur
         Command::Serve { listen } => serve(listen, settings),
         Command::Search(search) => search_for(search, settings),
         Command::Describe { query, output } => {
-            let query = read_query(&query)?;
+            let query = read_query(&query, &settings.limits)?;
             let answer = open(settings)?.describe(&query)?;
             Ok(in_format(output.format, &answer, render::describe))
         }
         Command::Compare { a, b, output } => {
-            let (a, b) = (read_query(&a)?, read_query(&b)?);
+            let (a, b) = (
+                read_query(&a, &settings.limits)?,
+                read_query(&b, &settings.limits)?,
+            );
             let answer = open(settings)?.compare(&a, &b)?;
             Ok(in_format(output.format, &answer, render::compare))
         }
@@ -91,7 +96,7 @@ fn serve(listen: Option<String>, mut settings: Settings) -> Result<String, Failu
 }
 
 fn search_for(search: Search, settings: Settings) -> Result<String, Failure> {
-    let query = read_query(&search.query)?;
+    let query = read_query(&search.query, &settings.limits)?;
     let options = SearchOptions {
         k: search.k,
         filter: Filter {
@@ -144,27 +149,28 @@ fn progress_bar(all: usize) -> ProgressBar {
     }
 }
 
-fn read_query(text: &str) -> Result<Query, Failure> {
+/// Files and standard input are streamed: weights are never held.
+fn read_query(text: &str, limits: &Limits) -> Result<Query, Failure> {
     if let Some(id) = text.strip_prefix("id:") {
         return Ok(Query::Id(id.to_owned()));
     }
     if text.starts_with("nas:") {
         return Ok(Query::Nas(text.to_owned()));
     }
-    let (name, read) = if text == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        (None, read.map(|_| bytes))
-    } else {
-        let stem = Path::new(text).file_stem();
-        let name = stem.map(|stem| stem.to_string_lossy().into_owned());
-        (name, std::fs::read(text))
-    };
-    let bytes = read.map_err(|error| Failure::File {
-        path: if text == "-" { "standard input" } else { text }.to_owned(),
+    if text == "-" {
+        return Ok(Query::from_reader(None, std::io::stdin().lock(), limits)?);
+    }
+    let unreadable = |error: std::io::Error| Failure::File {
+        path: text.to_owned(),
         reason: error.to_string(),
-    })?;
-    Ok(Query::Bytes { name, bytes })
+    };
+    let file = File::open(text).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let stem = Path::new(text).file_stem();
+    let name = stem.map(|stem| stem.to_string_lossy().into_owned());
+    Ok(Query::from_reader(name, BufReader::new(file), limits)?)
 }
 
 fn in_format<T: Serialize>(format: Format, answer: &T, table: impl Fn(&T) -> String) -> String {

@@ -1,25 +1,31 @@
-//! Joins names into edges: sorts nodes, inlines local functions and control flow.
+//! Joins names into edges: inlines local functions and control flow.
 //!
-//! Each body is visited once per use, against the node budget, so doubling calls run out of
-//! budget instead of memory. A function that is already open cannot be opened again.
+//! Each body is visited once per use, against the budget of visits, so doubling calls run out of
+//! budget instead of time. A function that is already open cannot be opened again.
 
-use super::message::{Attribute, Function, Graph, Model, Node, ValueInfo};
-use super::{Budget, Error};
+use super::Error;
+use super::budget::Budget;
+use super::message::{Attribute, Function, FunctionKey, Graph, Model, Node, Shapes, ValueInfo};
 use crate::graph::{Edge, NodeIndex, Shape};
 use crate::import::{Dialect, Map, RawGraph, RawNode, RawValue};
 use std::collections::HashMap;
 
 /// Values by name; `None` for an optional input left out.
-type Scope<'a> = HashMap<&'a str, Option<Edge>>;
+struct Scope<'m, 'a> {
+    values: HashMap<&'a str, Option<Edge>>,
+    shapes: &'m Shapes<'a>,
+}
 
-/// Attribute values that a function call hands to its body.
-type Given<'a> = HashMap<&'a str, RawValue>;
+/// Scopes from the outermost graph or the function inwards.
+type Scopes<'m, 'a> = Vec<Scope<'m, 'a>>;
 
-struct Assembly<'a, 'm, 'l> {
+/// Attributes that a function call hands to its body.
+type Given<'m, 'a> = HashMap<&'a str, &'m Attribute<'a>>;
+
+struct Assembly<'m, 'a, 'l> {
     budget: Budget<'l>,
-    functions: HashMap<(&'a str, &'a str), &'m Function<'a>>,
-    open: Vec<&'a str>,
-    shapes: HashMap<&'a str, Shape>,
+    functions: HashMap<FunctionKey<'a>, &'m Function<'a>>,
+    open: Vec<FunctionKey<'a>>,
     raw: Vec<RawNode>,
     depth: usize,
 }
@@ -30,28 +36,29 @@ pub(super) fn assemble(model: &Model<'_>, budget: Budget<'_>) -> Result<RawGraph
         .as_ref()
         .filter(|graph| !graph.nodes.is_empty())
         .ok_or(Error::NoGraph)?;
-    let functions = model
-        .functions
-        .iter()
-        .map(|function| ((function.domain, function.name), function))
-        .collect();
+    let functions = model.functions.iter();
     let mut assembly = Assembly {
         budget,
-        functions,
+        functions: functions
+            .map(|function| (function.key(), function))
+            .collect(),
         open: vec![],
-        shapes: HashMap::new(),
         raw: vec![],
         depth: 0,
     };
-    let mut scopes = vec![Scope::new()];
-    let outputs = assembly.graph(graph, &mut scopes, &[], &Given::new())?;
+    let outputs = assembly.graph(graph, &mut vec![], &[], &Given::new())?;
+    for (output, edge) in graph.outputs.iter().zip(&outputs) {
+        if edge.is_none() && !output.name.is_empty() {
+            return Err(Error::MissingOutput(output.name.to_string()));
+        }
+    }
     let parameters = assembly
         .raw
         .iter()
         .fold(0u64, |total, node| total.saturating_add(node.parameters));
     Ok(RawGraph {
         dialect: Dialect::Onnx,
-        producer: (!model.producer.is_empty()).then(|| model.producer.clone()),
+        producer: producer(model),
         name: (!graph.name.is_empty()).then(|| graph.name.to_string()),
         parameters: Some(parameters),
         nodes: assembly.raw,
@@ -59,9 +66,17 @@ pub(super) fn assemble(model: &Model<'_>, budget: Budget<'_>) -> Result<RawGraph
     })
 }
 
-impl<'a> Assembly<'a, '_, '_> {
+fn producer(model: &Model<'_>) -> Option<String> {
+    match (model.producer_name, model.producer_version) {
+        ("", "") => None,
+        (name, "") => Some(name.to_string()),
+        (name, version) => Some(format!("{name}/{version}")),
+    }
+}
+
+impl<'m, 'a> Assembly<'m, 'a, '_> {
     fn emit(&mut self, node: RawNode) -> Result<NodeIndex, Error> {
-        self.budget.take_node()?;
+        self.budget.produce_node()?;
         self.raw.push(node);
         Ok((self.raw.len() - 1) as NodeIndex)
     }
@@ -69,64 +84,88 @@ impl<'a> Assembly<'a, '_, '_> {
     /// Emits a graph whose first inputs are `bound` to values outside; the others are inputs.
     fn graph(
         &mut self,
-        graph: &Graph<'a>,
-        scopes: &mut Vec<Scope<'a>>,
+        graph: &'m Graph<'a>,
+        scopes: &mut Scopes<'m, 'a>,
         bound: &[Option<Edge>],
-        given: &Given<'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<Vec<Option<Edge>>, Error> {
-        self.enter()?;
-        self.remember_shapes(graph);
-        scopes.push(Scope::new());
+        self.enter(scopes, &graph.shapes)?;
         for tensor in &graph.constants {
-            let edge = self.constant(tensor.value(), tensor.parameters())?;
-            define(scopes, tensor.name, Some(edge))?;
+            let value = RawValue::Constant {
+                shape: tensor.shape(),
+                values: tensor.values.clone(),
+            };
+            let edge = self.constant(value, tensor.parameters())?;
+            self.define(scopes, tensor.name, Some(edge))?;
         }
         for (place, input) in graph.inputs.iter().enumerate() {
-            if here(scopes).contains_key(input.name) {
+            if here(scopes).values.contains_key(input.name) {
+                // A weight that is listed as an input too.
                 continue;
             }
             let edge = match bound.get(place) {
                 Some(edge) => *edge,
                 None => Some(self.input(input)?),
             };
-            define(scopes, input.name, edge)?;
+            self.define(scopes, input.name, edge)?;
         }
-        self.nodes(&graph.nodes, scopes, given)?;
-        let outputs = graph
-            .outputs
-            .iter()
-            .map(|output| look_up(scopes, output.name).flatten())
-            .collect();
+        for node in &graph.nodes {
+            self.node(node, scopes, given)?;
+        }
+        let names = graph.outputs.iter().map(|output| output.name);
+        self.leave(scopes, names, graph.outputs.len())
+    }
+
+    fn enter(&mut self, scopes: &mut Scopes<'m, 'a>, shapes: &'m Shapes<'a>) -> Result<(), Error> {
+        self.depth += 1;
+        self.budget.check_depth(self.depth)?;
+        self.budget.take_items::<Scope<'_, '_>>(1)?;
+        scopes.push(Scope {
+            values: HashMap::new(),
+            shapes,
+        });
+        Ok(())
+    }
+
+    /// Closes the innermost scope and looks up what it returns.
+    fn leave(
+        &mut self,
+        scopes: &mut Scopes<'m, 'a>,
+        names: impl Iterator<Item = &'a str>,
+        count: usize,
+    ) -> Result<Vec<Option<Edge>>, Error> {
+        self.budget.take_items::<Option<Edge>>(count)?;
+        let outputs = names.map(|name| look_up(scopes, name).flatten()).collect();
         scopes.pop();
         self.depth -= 1;
         Ok(outputs)
     }
 
-    fn enter(&mut self) -> Result<(), Error> {
-        self.depth += 1;
-        self.budget.check(
-            "nested graphs and functions",
-            self.depth,
-            self.budget.limits.depth,
-        )
-    }
-
-    fn remember_shapes(&mut self, graph: &Graph<'a>) {
-        let known = graph.values.iter().chain(&graph.outputs);
-        self.shapes
-            .extend(known.filter_map(|info| Some((info.name, info.shape.clone()?))));
+    fn define(
+        &mut self,
+        scopes: &mut Scopes<'m, 'a>,
+        name: &'a str,
+        edge: Option<Edge>,
+    ) -> Result<(), Error> {
+        self.budget.take_items::<(&str, Option<Edge>)>(1)?;
+        match here(scopes).values.insert(name, edge) {
+            Some(_) if !name.is_empty() => Err(Error::Duplicate(name.to_string())),
+            _ => Ok(()),
+        }
     }
 
     fn input(&mut self, info: &ValueInfo<'a>) -> Result<Edge, Error> {
+        let shapes = vec![self.copy_shape(info.shape.as_ref())?];
         let node = RawNode {
             op: "input".into(),
-            shapes: vec![info.shape.clone()],
+            shapes,
             ..RawNode::default()
         };
         self.emit(node).map(Edge::first)
     }
 
     fn constant(&mut self, value: RawValue, parameters: u64) -> Result<Edge, Error> {
+        self.budget.take_value(&value)?;
         let node = RawNode {
             op: "constant".into(),
             attributes: Map(vec![("value".into(), value)]),
@@ -137,25 +176,14 @@ impl<'a> Assembly<'a, '_, '_> {
         self.emit(node).map(Edge::first)
     }
 
-    /// Emits nodes in dataflow order, whatever their order in the file.
-    fn nodes(
-        &mut self,
-        nodes: &[Node<'a>],
-        scopes: &mut Vec<Scope<'a>>,
-        given: &Given<'a>,
-    ) -> Result<(), Error> {
-        for index in sorted(nodes)? {
-            self.node(&nodes[index], scopes, given)?;
-        }
-        Ok(())
-    }
-
     fn node(
         &mut self,
-        node: &Node<'a>,
-        scopes: &mut Vec<Scope<'a>>,
-        given: &Given<'a>,
+        node: &'m Node<'a>,
+        scopes: &mut Scopes<'m, 'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<(), Error> {
+        self.budget.visit_node()?;
+        self.budget.take_items::<Option<Edge>>(node.inputs.len())?;
         let operands = node
             .inputs
             .iter()
@@ -167,82 +195,77 @@ impl<'a> Assembly<'a, '_, '_> {
                 self.body(node, &operands, scopes, given)?
             }
             "Constant" if node.domain.is_empty() => vec![Some(self.constant_node(node, given)?)],
-            _ => match self.functions.get(&(node.domain, node.op)).copied() {
+            _ => match self.functions.get(&node.key()).copied() {
                 Some(function) => self.call(function, node, &operands, given)?,
-                None => self.operator(node, operands, given)?,
+                None => self.operator(node, operands, scopes, given)?,
             },
         };
-        for (place, name) in node
-            .outputs
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| !name.is_empty())
-        {
-            define(scopes, name, outputs.get(place).copied().flatten())?;
+        for (place, name) in node.outputs.iter().enumerate() {
+            if !name.is_empty() {
+                self.define(scopes, name, outputs.get(place).copied().flatten())?;
+            }
         }
         Ok(())
     }
 
     fn operator(
         &mut self,
-        node: &Node<'a>,
+        node: &'m Node<'a>,
         operands: Vec<Option<Edge>>,
-        given: &Given<'a>,
+        scopes: &Scopes<'m, 'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<Vec<Option<Edge>>, Error> {
-        let attributes = node
-            .attributes
-            .iter()
-            .filter_map(|attribute| Some((attribute.name.into(), value(attribute, given)?)));
+        self.budget.take_bytes(node.op.len() + node.domain.len())?;
+        let mut attributes = Vec::with_capacity(node.attributes.len());
+        for attribute in &node.attributes {
+            if let Some(value) = resolved(attribute, given).and_then(|held| held.value.as_ref()) {
+                self.budget.take_items::<(Box<str>, RawValue)>(1)?;
+                self.budget.take_bytes(attribute.name.len())?;
+                self.budget.take_value(value)?;
+                attributes.push((attribute.name.into(), value.clone()));
+            }
+        }
+        let mut shapes = Vec::with_capacity(node.outputs.len());
+        for name in &node.outputs {
+            shapes.push(self.copy_shape(shape(scopes, name))?);
+        }
         let raw = RawNode {
             op: node.op.into(),
             domain: node.domain.into(),
             inputs: operands,
-            attributes: Map(attributes.collect()),
-            shapes: node
-                .outputs
-                .iter()
-                .map(|name| self.shapes.get(name).cloned())
-                .collect(),
+            attributes: Map(attributes),
+            shapes,
             parameters: 0,
             module: None,
         };
-        self.budget
-            .take_bytes(48 * (raw.inputs.len() + raw.shapes.len()))?;
         let index = self.emit(raw)?;
-        Ok((0..node.outputs.len())
-            .map(|port| {
-                Some(Edge {
-                    node: index,
-                    port: port as u16,
-                })
-            })
-            .collect())
+        let ports = 0..node.outputs.len() as u16;
+        Ok(ports.map(|port| Some(Edge { node: index, port })).collect())
     }
 
-    fn constant_node(&mut self, node: &Node<'a>, given: &Given<'a>) -> Result<Edge, Error> {
-        let attribute = node
-            .attributes
-            .first()
-            .and_then(|attribute| value(attribute, given));
-        let constant = match attribute {
-            Some(constant @ RawValue::Constant { .. }) => constant,
-            Some(RawValue::List(items)) => RawValue::Constant {
+    fn copy_shape(&mut self, shape: Option<&Shape>) -> Result<Option<Shape>, Error> {
+        let dims = shape.map_or(0, Shape::rank);
+        self.budget.take_items::<Option<Shape>>(1)?;
+        self.budget.take_bytes(16 * dims)?;
+        Ok(shape.cloned())
+    }
+
+    fn constant_node(&mut self, node: &'m Node<'a>, given: &Given<'m, 'a>) -> Result<Edge, Error> {
+        let held = node.attributes.iter().find_map(|attribute| {
+            let held = resolved(attribute, given)?;
+            Some((held.value.as_ref()?, held.parameters))
+        });
+        let Some((value, parameters)) = held else {
+            return self.constant(scalar(None), 0);
+        };
+        self.budget.take_value(value)?;
+        let constant = match value {
+            RawValue::Constant { .. } => value.clone(),
+            RawValue::List(items) => RawValue::Constant {
                 shape: Shape::known(&[items.len() as u64]),
                 values: items.iter().map(RawValue::as_float).collect(),
             },
-            other => RawValue::Constant {
-                shape: Shape::default(),
-                values: other
-                    .and_then(|value| value.as_float())
-                    .map(|value| vec![value]),
-            },
-        };
-        let parameters = match &constant {
-            RawValue::Constant {
-                shape,
-                values: None,
-            } => shape.elements().unwrap_or(0),
-            _ => 0,
+            other => scalar(other.as_float()),
         };
         self.constant(constant, parameters)
     }
@@ -250,16 +273,16 @@ impl<'a> Assembly<'a, '_, '_> {
     /// The larger branch: the smaller is a special case or a guard.
     fn branch(
         &mut self,
-        node: &Node<'a>,
-        scopes: &mut Vec<Scope<'a>>,
-        given: &Given<'a>,
+        node: &'m Node<'a>,
+        scopes: &mut Scopes<'m, 'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<Vec<Option<Edge>>, Error> {
-        let branches = node
-            .attributes
-            .iter()
-            .flat_map(|attribute| &attribute.graphs);
-        match branches.max_by_key(|graph| graph.nodes.len()) {
-            Some(graph) => self.graph(graph, scopes, &[], given),
+        let branches = node.attributes.iter().flat_map(|attribute| {
+            let is_then = attribute.name == "then_branch";
+            attribute.graphs.iter().map(move |graph| (graph, is_then))
+        });
+        match branches.max_by_key(|(graph, is_then)| (graph.size, *is_then)) {
+            Some((graph, _)) => self.graph(graph, scopes, &[], given),
             None => Ok(vec![]),
         }
     }
@@ -267,29 +290,20 @@ impl<'a> Assembly<'a, '_, '_> {
     /// One turn of a loop. Its counter and condition are constants.
     fn body(
         &mut self,
-        node: &Node<'a>,
+        node: &'m Node<'a>,
         operands: &[Option<Edge>],
-        scopes: &mut Vec<Scope<'a>>,
-        given: &Given<'a>,
+        scopes: &mut Scopes<'m, 'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<Vec<Option<Edge>>, Error> {
-        let Some(graph) = node
-            .attributes
-            .iter()
-            .flat_map(|attribute| &attribute.graphs)
-            .next()
-        else {
+        let Some(graph) = node.graphs().next() else {
             return Ok(vec![]);
         };
         if node.op == "Scan" {
-            return self.graph(graph, scopes, operands, given);
+            // Opset 8 has the lengths of the sequences before the operands of the body.
+            let lengths = operands.len().saturating_sub(graph.inputs.len()).min(1);
+            return self.graph(graph, scopes, &operands[lengths..], given);
         }
-        let constant = self.constant(
-            RawValue::Constant {
-                shape: Shape::default(),
-                values: None,
-            },
-            0,
-        )?;
+        let constant = self.constant(scalar(None), 0)?;
         let mut bound = vec![Some(constant); 2];
         bound.extend(operands.iter().skip(2));
         let outputs = self.graph(graph, scopes, &bound, given)?;
@@ -298,140 +312,83 @@ impl<'a> Assembly<'a, '_, '_> {
 
     fn call(
         &mut self,
-        function: &Function<'a>,
-        node: &Node<'a>,
+        function: &'m Function<'a>,
+        node: &'m Node<'a>,
         operands: &[Option<Edge>],
-        given: &Given<'a>,
+        given: &Given<'m, 'a>,
     ) -> Result<Vec<Option<Edge>>, Error> {
-        if self.open.contains(&function.name) {
+        if self.open.contains(&function.key()) {
             return Err(Error::Recursion(function.name.to_string()));
         }
-        self.enter()?;
-        self.open.push(function.name);
-        let mut scopes = vec![Scope::new()];
+        let mut scopes = vec![];
+        self.enter(&mut scopes, &function.shapes)?;
+        self.open.push(function.key());
         for (place, input) in function.inputs.iter().enumerate() {
-            define(&mut scopes, input, operands.get(place).copied().flatten())?;
+            let edge = operands.get(place).copied().flatten();
+            self.define(&mut scopes, input, edge)?;
         }
-        let inner = node
-            .attributes
-            .iter()
-            .filter_map(|attribute| Some((attribute.name, value(attribute, given)?)))
+        let handed = node.attributes.iter().filter_map(|attribute| {
+            let held = resolved(attribute, given)?;
+            Some((attribute.name, held))
+        });
+        let defaults = function.defaults.iter();
+        let inner: Given<'m, 'a> = defaults
+            .map(|attribute| (attribute.name, attribute))
+            .chain(handed)
             .collect();
-        self.nodes(&function.nodes, &mut scopes, &inner)?;
+        self.budget
+            .take_items::<(&str, &Attribute<'_>)>(inner.len())?;
+        for node in &function.nodes {
+            self.node(node, &mut scopes, &inner)?;
+        }
         self.open.pop();
-        self.depth -= 1;
-        Ok(function
-            .outputs
-            .iter()
-            .map(|name| look_up(&scopes, name).flatten())
-            .collect())
+        let names = function.outputs.iter().copied();
+        self.leave(&mut scopes, names, function.outputs.len())
     }
 }
 
-fn value<'a>(attribute: &Attribute<'a>, given: &Given<'a>) -> Option<RawValue> {
+/// A constant without dimensions.
+fn scalar(value: Option<f64>) -> RawValue {
+    RawValue::Constant {
+        shape: Shape::default(),
+        values: value.map(|value| vec![value]),
+    }
+}
+
+/// The attribute that holds the value: in a function's body, it may be the caller's.
+fn resolved<'m, 'a>(
+    attribute: &'m Attribute<'a>,
+    given: &Given<'m, 'a>,
+) -> Option<&'m Attribute<'a>> {
     if attribute.refers_to.is_empty() {
-        attribute.value.clone()
+        Some(attribute)
     } else {
-        given.get(attribute.refers_to).cloned()
+        given.get(attribute.refers_to).copied()
     }
 }
 
-fn here<'s, 'a>(scopes: &'s mut [Scope<'a>]) -> &'s mut Scope<'a> {
+fn here<'s, 'm, 'a>(scopes: &'s mut Scopes<'m, 'a>) -> &'s mut Scope<'m, 'a> {
     scopes
         .last_mut()
         .expect("a scope is pushed before anything is defined")
 }
 
-fn define<'a>(scopes: &mut [Scope<'a>], name: &'a str, edge: Option<Edge>) -> Result<(), Error> {
-    match here(scopes).insert(name, edge) {
-        Some(_) if !name.is_empty() => Err(Error::Duplicate(name.to_string())),
-        _ => Ok(()),
-    }
+fn look_up(scopes: &Scopes<'_, '_>, name: &str) -> Option<Option<Edge>> {
+    let mut inside_out = scopes.iter().rev();
+    inside_out.find_map(|scope| scope.values.get(name).copied())
 }
 
-fn look_up(scopes: &[Scope<'_>], name: &str) -> Option<Option<Edge>> {
-    scopes
-        .iter()
-        .rev()
-        .find_map(|scope| scope.get(name).copied())
+fn shape<'s>(scopes: &'s Scopes<'_, '_>, name: &str) -> Option<&'s Shape> {
+    let mut inside_out = scopes.iter().rev();
+    inside_out.find_map(|scope| scope.shapes.get(name))
 }
 
-fn read(scopes: &[Scope<'_>], node: &Node<'_>, value: &str) -> Result<Option<Edge>, Error> {
+fn read(scopes: &Scopes<'_, '_>, node: &Node<'_>, value: &str) -> Result<Option<Edge>, Error> {
     if value.is_empty() {
         return Ok(None);
     }
     look_up(scopes, value).ok_or_else(|| Error::Missing {
-        node: described(node),
+        node: node.described(),
         value: value.to_string(),
     })
-}
-
-fn described(node: &Node<'_>) -> String {
-    if node.name.is_empty() {
-        node.op.to_string()
-    } else {
-        format!("{} ({})", node.name, node.op)
-    }
-}
-
-/// Dataflow order; among nodes that are ready, the order of the file.
-fn sorted<'a>(nodes: &[Node<'a>]) -> Result<Vec<usize>, Error> {
-    let mut producer: HashMap<&str, usize> = HashMap::new();
-    for (index, node) in nodes.iter().enumerate() {
-        for name in node.outputs.iter().filter(|name| !name.is_empty()) {
-            if producer.insert(name, index).is_some() {
-                return Err(Error::Duplicate(name.to_string()));
-            }
-        }
-    }
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-    let mut waiting = vec![0usize; nodes.len()];
-    for (index, node) in nodes.iter().enumerate() {
-        for name in needed(node) {
-            if let Some(before) = producer.get(name) {
-                readers[*before].push(index);
-                waiting[index] += 1;
-            }
-        }
-    }
-    let mut ready: std::collections::BinaryHeap<_> = (0..nodes.len())
-        .filter(|index| waiting[*index] == 0)
-        .map(std::cmp::Reverse)
-        .collect();
-    let mut order = Vec::with_capacity(nodes.len());
-    while let Some(std::cmp::Reverse(index)) = ready.pop() {
-        order.push(index);
-        for reader in &readers[index] {
-            waiting[*reader] -= 1;
-            if waiting[*reader] == 0 {
-                ready.push(std::cmp::Reverse(*reader));
-            }
-        }
-    }
-    match waiting.iter().position(|waits| *waits > 0) {
-        Some(stuck) => Err(Error::Cycle(described(&nodes[stuck]))),
-        None => Ok(order),
-    }
-}
-
-/// What a node reads, its subgraphs' captures included. Nesting was bounded while reading.
-fn needed<'n, 'a>(node: &'n Node<'a>) -> Vec<&'n str> {
-    let mut names: Vec<&str> = node.inputs.to_vec();
-    let mut open: Vec<&Graph<'a>> = node
-        .attributes
-        .iter()
-        .flat_map(|attribute| &attribute.graphs)
-        .collect();
-    while let Some(graph) = open.pop() {
-        for node in &graph.nodes {
-            names.extend(&node.inputs);
-            open.extend(
-                node.attributes
-                    .iter()
-                    .flat_map(|attribute| &attribute.graphs),
-            );
-        }
-        names.extend(graph.outputs.iter().map(|output| output.name));
-    }
-    names
 }

@@ -1,16 +1,24 @@
 //! The ONNX messages, as far as structure needs them (field numbers: onnx.proto).
+//!
+//! Reading recurses as deep as graphs nest, which the budget bounds. Every body leaves here in
+//! dataflow order, so that inlining it many times sorts it once.
 
+use super::Error;
+use super::budget::Budget;
+use super::order;
+use super::tensor::{Tensor, sparse, tensor};
 use super::wire::{Field, Message};
-use super::{Budget, Error};
 use crate::graph::Shape;
 use crate::import::RawValue;
+use std::collections::HashMap;
 
-/// Values of tensors up to this many elements are kept.
-const MOST_VALUES: u64 = 1024;
+/// Shapes of values by name.
+pub(super) type Shapes<'a> = HashMap<&'a str, Shape>;
 
 #[derive(Default)]
 pub(super) struct Model<'a> {
-    pub(super) producer: String,
+    pub(super) producer_name: &'a str,
+    pub(super) producer_version: &'a str,
     pub(super) graph: Option<Graph<'a>>,
     pub(super) functions: Vec<Function<'a>>,
 }
@@ -18,26 +26,40 @@ pub(super) struct Model<'a> {
 #[derive(Default)]
 pub(super) struct Graph<'a> {
     pub(super) name: &'a str,
+    /// In dataflow order.
     pub(super) nodes: Vec<Node<'a>>,
     pub(super) constants: Vec<Tensor<'a>>,
     pub(super) inputs: Vec<ValueInfo<'a>>,
     pub(super) outputs: Vec<ValueInfo<'a>>,
-    pub(super) values: Vec<ValueInfo<'a>>,
+    pub(super) shapes: Shapes<'a>,
+    /// Names that it takes from the graphs around it.
+    pub(super) captures: Vec<&'a str>,
+    /// Nodes, those of nested graphs included.
+    pub(super) size: usize,
 }
+
+/// A function is found by domain, name and overload.
+pub(super) type FunctionKey<'a> = (&'a str, &'a str, &'a str);
 
 #[derive(Default)]
 pub(super) struct Function<'a> {
     pub(super) name: &'a str,
     pub(super) domain: &'a str,
+    pub(super) overload: &'a str,
     pub(super) inputs: Vec<&'a str>,
     pub(super) outputs: Vec<&'a str>,
+    /// In dataflow order.
     pub(super) nodes: Vec<Node<'a>>,
+    pub(super) shapes: Shapes<'a>,
+    /// Attributes that a call may leave out.
+    pub(super) defaults: Vec<Attribute<'a>>,
 }
 
 #[derive(Default)]
 pub(super) struct Node<'a> {
     pub(super) op: &'a str,
     pub(super) domain: &'a str,
+    pub(super) overload: &'a str,
     pub(super) name: &'a str,
     pub(super) inputs: Vec<&'a str>,
     pub(super) outputs: Vec<&'a str>,
@@ -50,57 +72,48 @@ pub(super) struct Attribute<'a> {
     /// The function's attribute that this one repeats.
     pub(super) refers_to: &'a str,
     pub(super) value: Option<RawValue>,
+    /// Trainable elements of a tensor.
+    pub(super) parameters: u64,
     pub(super) graphs: Vec<Graph<'a>>,
 }
 
-#[derive(Default)]
-pub(super) struct Tensor<'a> {
-    pub(super) name: &'a str,
-    pub(super) dims: Vec<i64>,
-    pub(super) kind: u64,
-    pub(super) values: Option<Vec<f64>>,
-}
-
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ValueInfo<'a> {
     pub(super) name: &'a str,
     pub(super) shape: Option<Shape>,
 }
 
-impl Tensor<'_> {
-    pub(super) fn shape(&self) -> Shape {
-        Shape(
-            self.dims
-                .iter()
-                .map(|dim| u64::try_from(*dim).ok())
-                .collect(),
-        )
+impl<'a> Function<'a> {
+    pub(super) fn key(&self) -> FunctionKey<'a> {
+        (self.domain, self.name, self.overload)
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The function it calls, if there is one.
+    pub(super) fn key(&self) -> FunctionKey<'a> {
+        (self.domain, self.op, self.overload)
     }
 
-    pub(super) fn value(&self) -> RawValue {
-        RawValue::Constant {
-            shape: self.shape(),
-            values: self.values.clone(),
-        }
+    pub(super) fn graphs(&self) -> impl Iterator<Item = &Graph<'a>> {
+        self.attributes
+            .iter()
+            .flat_map(|attribute| &attribute.graphs)
     }
 
-    /// Elements that training would change: those of float and quantised tensors.
-    pub(super) fn parameters(&self) -> u64 {
-        let trainable = matches!(self.kind, 1 | 2 | 3 | 10 | 11 | 16..=23);
-        if trainable {
-            self.shape()
-                .elements()
-                .filter(|count| *count > 1)
-                .unwrap_or(0)
+    /// What to call it in a message.
+    pub(super) fn described(&self) -> String {
+        if self.name.is_empty() {
+            self.op.to_string()
         } else {
-            0
+            format!("{} ({})", self.name, self.op)
         }
     }
 }
 
-type Reading<T> = Result<T, Error>;
+pub(super) type Reading<T> = Result<T, Error>;
 
-fn each<'a>(
+pub(super) fn each<'a>(
     message: Message<'a>,
     mut read: impl FnMut(u32, Field<'a>) -> Reading<()>,
 ) -> Reading<()> {
@@ -111,7 +124,7 @@ fn each<'a>(
     Ok(())
 }
 
-fn name<'a>(message: Message<'a>, budget: &Budget<'_>) -> Reading<&'a str> {
+pub(super) fn name<'a>(message: Message<'a>, budget: &Budget<'_>) -> Reading<&'a str> {
     budget.check(
         "bytes in one name",
         message.bytes.len(),
@@ -120,18 +133,23 @@ fn name<'a>(message: Message<'a>, budget: &Budget<'_>) -> Reading<&'a str> {
     message.text()
 }
 
+/// `ai.onnx` is another way to write the default domain.
+fn domain<'a>(message: Message<'a>, budget: &Budget<'_>) -> Reading<&'a str> {
+    let domain = name(message, budget)?;
+    Ok(if domain == "ai.onnx" { "" } else { domain })
+}
+
 pub(super) fn model<'a>(bytes: &'a [u8], budget: &mut Budget<'_>) -> Reading<Model<'a>> {
     let mut model = Model::default();
     each(Message { bytes, offset: 0 }, |number, field| {
-        match (number, field) {
-            (2, Field::Bytes(text)) => {
-                model.producer = format!("{}{}", name(text, budget)?, model.producer)
-            }
-            (3, Field::Bytes(text)) => {
-                model.producer = format!("{}/{}", model.producer, name(text, budget)?)
-            }
-            (7, Field::Bytes(message)) => model.graph = Some(graph(message, budget, 0)?),
-            (25, Field::Bytes(message)) => model.functions.push(function(message, budget)?),
+        let Field::Bytes(message) = field else {
+            return Ok(());
+        };
+        match number {
+            2 => model.producer_name = name(message, budget)?,
+            3 => model.producer_version = name(message, budget)?,
+            7 => model.graph = Some(graph(message, budget, 0)?),
+            25 => model.functions.push(function(message, budget)?),
             _ => {}
         }
         Ok(())
@@ -140,7 +158,8 @@ pub(super) fn model<'a>(bytes: &'a [u8], budget: &mut Budget<'_>) -> Reading<Mod
 }
 
 fn graph<'a>(message: Message<'a>, budget: &mut Budget<'_>, depth: usize) -> Reading<Graph<'a>> {
-    budget.check("nested graphs", depth, budget.limits.depth)?;
+    budget.check_depth(depth)?;
+    budget.take_items::<Graph<'_>>(1)?;
     let mut graph = Graph::default();
     each(message, |number, field| {
         let Field::Bytes(message) = field else {
@@ -152,17 +171,31 @@ fn graph<'a>(message: Message<'a>, budget: &mut Budget<'_>, depth: usize) -> Rea
             5 => graph.constants.push(tensor(message, budget)?),
             11 => graph.inputs.push(value_info(message, budget)?),
             12 => graph.outputs.push(value_info(message, budget)?),
-            13 => graph.values.push(value_info(message, budget)?),
+            13 => remember(&mut graph.shapes, value_info(message, budget)?),
             15 => graph.constants.push(sparse(message, budget)?),
             _ => {}
         }
         Ok(())
     })?;
+    for output in &graph.outputs {
+        remember(&mut graph.shapes, output.clone());
+    }
+    let nested = graph.nodes.iter().flat_map(Node::graphs);
+    graph.size = graph.nodes.len() + nested.map(|graph| graph.size).sum::<usize>();
+    graph.nodes = order::sort(graph.nodes)?;
+    graph.captures = order::captures(&graph, budget)?;
     Ok(graph)
 }
 
+fn remember<'a>(shapes: &mut Shapes<'a>, info: ValueInfo<'a>) {
+    if let Some(shape) = info.shape {
+        shapes.insert(info.name, shape);
+    }
+}
+
 fn function<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<Function<'a>> {
-    budget.take_node()?;
+    budget.read_node()?;
+    budget.take_items::<Function<'_>>(1)?;
     let mut function = Function::default();
     each(message, |number, field| {
         let Field::Bytes(message) = field else {
@@ -173,21 +206,43 @@ fn function<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<Functi
             4 => function.inputs.push(operand(message, budget)?),
             5 => function.outputs.push(operand(message, budget)?),
             7 => function.nodes.push(node(message, budget, 0)?),
-            10 => function.domain = name(message, budget)?,
+            10 => function.domain = domain(message, budget)?,
+            11 => function.defaults.push(attribute(message, budget, 0)?),
+            12 => remember(&mut function.shapes, value_info(message, budget)?),
+            13 => function.overload = name(message, budget)?,
             _ => {}
         }
-        Ok(())
+        check_operands(&function.inputs, &function.outputs, budget)?;
+        check_attributes(&function.defaults, budget)
     })?;
+    function.nodes = order::sort(function.nodes)?;
     Ok(function)
 }
 
 fn operand<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<&'a str> {
-    budget.take_bytes(16)?;
+    budget.take_items::<&str>(1)?;
     name(message, budget)
 }
 
+fn check_operands(inputs: &[&str], outputs: &[&str], budget: &Budget<'_>) -> Reading<()> {
+    budget.check(
+        "operands on one node",
+        inputs.len().max(outputs.len()),
+        // An output is counted in 16 bits, whatever the settings say.
+        budget.limits.operands.min(usize::from(u16::MAX)),
+    )
+}
+
+fn check_attributes(attributes: &[Attribute<'_>], budget: &Budget<'_>) -> Reading<()> {
+    budget.check(
+        "attributes on one node",
+        attributes.len(),
+        budget.limits.attributes,
+    )
+}
+
 fn node<'a>(message: Message<'a>, budget: &mut Budget<'_>, depth: usize) -> Reading<Node<'a>> {
-    budget.take_node()?;
+    budget.read_node()?;
     let mut node = Node::default();
     each(message, |number, field| {
         let Field::Bytes(message) = field else {
@@ -199,23 +254,13 @@ fn node<'a>(message: Message<'a>, budget: &mut Budget<'_>, depth: usize) -> Read
             3 => node.name = name(message, budget)?,
             4 => node.op = name(message, budget)?,
             5 => node.attributes.push(attribute(message, budget, depth)?),
-            7 => node.domain = name(message, budget)?,
+            7 => node.domain = domain(message, budget)?,
+            8 => node.overload = name(message, budget)?,
             _ => {}
         }
-        budget.check(
-            "operands on one node",
-            node.inputs.len().max(node.outputs.len()),
-            budget.limits.operands,
-        )?;
-        budget.check(
-            "attributes on one node",
-            node.attributes.len(),
-            budget.limits.attributes,
-        )
+        check_operands(&node.inputs, &node.outputs, budget)?;
+        check_attributes(&node.attributes, budget)
     })?;
-    if node.domain == "ai.onnx" {
-        node.domain = "";
-    }
     Ok(node)
 }
 
@@ -224,37 +269,33 @@ fn attribute<'a>(
     budget: &mut Budget<'_>,
     depth: usize,
 ) -> Reading<Attribute<'a>> {
-    budget.take_bytes(96)?;
+    budget.take_items::<Attribute<'_>>(1)?;
     let mut attribute = Attribute::default();
     let mut list = Vec::new();
+    let mut kind = 0;
     each(message, |number, field| {
         match (number, field) {
             (1, Field::Bytes(text)) => attribute.name = name(text, budget)?,
             (2, Field::Fixed32(bits)) => attribute.value = Some(float(bits)),
             (3, Field::Varint(value)) => attribute.value = Some(RawValue::Int(value as i64)),
             (4, Field::Bytes(text)) => attribute.value = Some(text_value(text, budget)?),
-            (5, Field::Bytes(message)) => attribute.value = Some(tensor(message, budget)?.value()),
-            (22, Field::Bytes(message)) => attribute.value = Some(sparse(message, budget)?.value()),
+            (5, Field::Bytes(message)) => attribute.hold(tensor(message, budget)?),
+            (22, Field::Bytes(message)) => attribute.hold(sparse(message, budget)?),
             (6 | 11, Field::Bytes(message)) => {
                 attribute.graphs.push(graph(message, budget, depth + 1)?)
             }
             (7, Field::Fixed32(bits)) => push(&mut list, float(bits), budget)?,
             (7, Field::Bytes(packed)) => {
                 for bytes in packed.bytes.chunks_exact(4) {
-                    push(
-                        &mut list,
-                        float(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-                        budget,
-                    )?;
+                    let bits = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+                    push(&mut list, float(bits), budget)?;
                 }
             }
-            (8, Field::Varint(value)) => push(&mut list, RawValue::Int(value as i64), budget)?,
-            (8, Field::Bytes(packed)) => {
-                for value in packed.packed_varints() {
-                    push(&mut list, RawValue::Int(value? as i64), budget)?;
-                }
+            (8, field) => {
+                field.integers(|value| push(&mut list, RawValue::Int(value as i64), budget))?
             }
             (9, Field::Bytes(text)) => push(&mut list, text_value(text, budget)?, budget)?,
+            (20, Field::Varint(value)) => kind = value,
             (21, Field::Bytes(text)) => attribute.refers_to = name(text, budget)?,
             _ => {}
         }
@@ -263,11 +304,32 @@ fn attribute<'a>(
     if !list.is_empty() {
         attribute.value = Some(RawValue::List(list));
     }
+    if attribute.value.is_none() {
+        attribute.value = empty_value(kind);
+    }
     Ok(attribute)
 }
 
+impl<'a> Attribute<'a> {
+    fn hold(&mut self, tensor: Tensor<'a>) {
+        self.parameters = tensor.parameters();
+        self.value = Some(tensor.into_value());
+    }
+}
+
+/// Some writers leave out a value that is zero or empty, and state its type alone.
+fn empty_value(kind: u64) -> Option<RawValue> {
+    match kind {
+        1 => Some(RawValue::Float(0.0)),
+        2 => Some(RawValue::Int(0)),
+        3 => Some(RawValue::Text("".into())),
+        6..=8 => Some(RawValue::List(vec![])),
+        _ => None,
+    }
+}
+
 fn push(list: &mut Vec<RawValue>, value: RawValue, budget: &mut Budget<'_>) -> Reading<()> {
-    budget.take_bytes(std::mem::size_of::<RawValue>())?;
+    budget.take_items::<RawValue>(1)?;
     budget.check("elements in one list", list.len() + 1, budget.limits.list)?;
     list.push(value);
     Ok(())
@@ -289,152 +351,8 @@ fn text_value(message: Message<'_>, budget: &mut Budget<'_>) -> Reading<RawValue
     })
 }
 
-fn tensor<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<Tensor<'a>> {
-    budget.take_bytes(96)?;
-    let mut tensor = Tensor::default();
-    let mut parts: Vec<(u32, Field<'a>)> = Vec::new();
-    each(message, |number, field| {
-        match (number, field) {
-            (1, Field::Varint(dim)) => tensor.dims.push(dim as i64),
-            (1, Field::Bytes(packed)) => {
-                for dim in packed.packed_varints() {
-                    tensor.dims.push(dim? as i64);
-                    budget.check(
-                        "dimensions in one shape",
-                        tensor.dims.len(),
-                        budget.limits.rank,
-                    )?;
-                }
-            }
-            (2, Field::Varint(kind)) => tensor.kind = kind,
-            (8, Field::Bytes(text)) => tensor.name = name(text, budget)?,
-            (4 | 5 | 7 | 9 | 10 | 11, data) if (parts.len() as u64) < MOST_VALUES => {
-                parts.push((number, data))
-            }
-            _ => {}
-        }
-        budget.check(
-            "dimensions in one shape",
-            tensor.dims.len(),
-            budget.limits.rank,
-        )
-    })?;
-    if let Some(count) = tensor
-        .shape()
-        .elements()
-        .filter(|count| *count <= MOST_VALUES)
-    {
-        budget.take_bytes(8 * count as usize)?;
-        tensor.values = values(tensor.kind, &parts, count as usize)?;
-    }
-    Ok(tensor)
-}
-
-/// Values in any of the encodings; `None` when they are absent or of another length.
-fn values(kind: u64, parts: &[(u32, Field<'_>)], count: usize) -> Reading<Option<Vec<f64>>> {
-    let mut values = Vec::with_capacity(count);
-    for (number, field) in parts {
-        match (number, field) {
-            (9, Field::Bytes(raw)) => {
-                values.extend(raw_values(kind, raw.bytes).into_iter().take(count + 1))
-            }
-            (4, Field::Bytes(raw)) => {
-                values.extend(raw_values(1, raw.bytes).into_iter().take(count + 1))
-            }
-            (10, Field::Bytes(raw)) => {
-                values.extend(raw_values(11, raw.bytes).into_iter().take(count + 1))
-            }
-            (4, Field::Fixed32(bits)) => values.push(f64::from(f32::from_bits(*bits))),
-            (10, Field::Fixed64(bits)) => values.push(f64::from_bits(*bits)),
-            (5 | 7 | 11, Field::Varint(value)) => values.push(*value as i64 as f64),
-            (5 | 7 | 11, Field::Bytes(packed)) => {
-                for value in packed.packed_varints().take(count + 1) {
-                    values.push(value? as i64 as f64);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok((values.len() == count).then_some(values))
-}
-
-fn raw_values(kind: u64, bytes: &[u8]) -> Vec<f64> {
-    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        bytes
-            .chunks_exact(N)
-            .take(MOST_VALUES as usize + 1)
-            .map(|chunk| {
-                let mut fixed = [0; N];
-                fixed.copy_from_slice(chunk);
-                read(fixed)
-            })
-            .collect()
-    }
-    match kind {
-        1 => each(bytes, |b| f64::from(f32::from_le_bytes(b))),
-        2 => each(bytes, |b: [u8; 1]| f64::from(b[0])),
-        3 => each(bytes, |b: [u8; 1]| f64::from(b[0] as i8)),
-        4 => each(bytes, |b| f64::from(u16::from_le_bytes(b))),
-        5 => each(bytes, |b| f64::from(i16::from_le_bytes(b))),
-        6 => each(bytes, |b| f64::from(i32::from_le_bytes(b))),
-        7 => each(bytes, |b| i64::from_le_bytes(b) as f64),
-        9 => each(bytes, |b: [u8; 1]| f64::from(b[0])),
-        10 => each(bytes, |b| half(u16::from_le_bytes(b))),
-        11 => each(bytes, f64::from_le_bytes),
-        12 => each(bytes, |b| f64::from(u32::from_le_bytes(b))),
-        13 => each(bytes, |b| u64::from_le_bytes(b) as f64),
-        16 => each(bytes, |b| {
-            f64::from(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))
-        }),
-        _ => Vec::new(),
-    }
-}
-
-/// IEEE 754 half precision.
-fn half(bits: u16) -> f64 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let fraction = f64::from(bits & 0x3ff) / 1024.0;
-    match (bits >> 10) & 0x1f {
-        0 => sign * fraction * 2f64.powi(-14),
-        0x1f if fraction == 0.0 => sign * f64::INFINITY,
-        0x1f => f64::NAN,
-        exponent => sign * (1.0 + fraction) * 2f64.powi(i32::from(exponent) - 15),
-    }
-}
-
-/// A sparse tensor: only its name and shape matter.
-fn sparse<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<Tensor<'a>> {
-    let mut dense = Tensor::default();
-    each(message, |number, field| {
-        match (number, field) {
-            (1, Field::Bytes(values)) => {
-                let values = tensor(values, budget)?;
-                (dense.name, dense.kind) = (values.name, values.kind);
-            }
-            (3, Field::Varint(dim)) => dense.dims.push(dim as i64),
-            (3, Field::Bytes(packed)) => {
-                for dim in packed.packed_varints() {
-                    dense.dims.push(dim? as i64);
-                    budget.check(
-                        "dimensions in one shape",
-                        dense.dims.len(),
-                        budget.limits.rank,
-                    )?;
-                }
-            }
-            _ => {}
-        }
-        budget.check(
-            "dimensions in one shape",
-            dense.dims.len(),
-            budget.limits.rank,
-        )
-    })?;
-    Ok(dense)
-}
-
 fn value_info<'a>(message: Message<'a>, budget: &mut Budget<'_>) -> Reading<ValueInfo<'a>> {
-    budget.take_bytes(96)?;
+    budget.take_items::<ValueInfo<'_>>(2)?;
     let mut info = ValueInfo::default();
     each(message, |number, field| {
         match (number, field) {
@@ -461,10 +379,11 @@ fn tensor_shape(kind: Message<'_>, budget: &mut Budget<'_>) -> Reading<Option<Sh
             let mut known = Vec::new();
             each(dims, |number, field| {
                 if let (1, Field::Bytes(dim)) = (number, field) {
+                    // Twice: outputs of a graph are remembered as shapes too.
+                    budget.take_items::<Option<u64>>(2)?;
                     known.push(dimension(dim)?);
                 }
-                budget.take_bytes(16)?;
-                budget.check("dimensions in one shape", known.len(), budget.limits.rank)
+                budget.check_rank(known.len())
             })?;
             shape = Some(Shape(known));
             Ok(())

@@ -1,14 +1,21 @@
 //! Reads ONNX models: the graph only. Weights are skipped, external data is never opened.
 //!
-//! `wire` reads protobuf fields, `message` the ONNX messages that matter, `assemble` joins names
-//! into edges and inlines functions and control flow. All three draw on one `Budget`, so neither
-//! depth nor amplification can outgrow [`Limits`].
+//! `wire` reads protobuf fields, `message` and `tensor` the ONNX messages that matter, `order`
+//! sorts bodies, `skim` lets weights pass by, `assemble` joins names into edges and inlines
+//! functions and control flow. All of them draw on one `Budget`, so neither depth nor
+//! amplification can outgrow [`Limits`].
 
 mod assemble;
+mod budget;
 mod message;
+mod order;
+mod skim;
+mod tensor;
 mod wire;
 
 use super::{Limits, RawGraph};
+use budget::Budget;
+use std::io::{BufReader, Read};
 
 /// Why bytes are no ONNX model that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +30,9 @@ pub enum Error {
         /// What was met there.
         problem: &'static str,
     },
+    /// A file that could not be read to its end.
+    #[error("the ONNX file could not be read: {0}")]
+    Unreadable(String),
     /// Well-formed bytes without a graph.
     #[error("the file holds no ONNX graph; export a model with at least one operator")]
     NoGraph,
@@ -46,6 +56,11 @@ pub enum Error {
         /// The value's name.
         value: String,
     },
+    /// A result of the model that nothing computes.
+    #[error(
+        "the graph output `{0}` comes from no node, input or initialiser; export the whole model"
+    )]
+    MissingOutput(String),
     /// A value that several nodes compute.
     #[error("the value `{0}` is computed twice; every ONNX value has one producer")]
     Duplicate(String),
@@ -67,43 +82,49 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<RawGraph, Error> {
     assemble::assemble(&model, budget)
 }
 
-/// What one input may still use.
-struct Budget<'a> {
-    limits: &'a Limits,
-    nodes: usize,
-    bytes: usize,
+/// Bytes that are asked for at once.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Reads the graph of an ONNX model from a file of any size: payloads of large tensors pass by
+/// and are never held, so memory follows the graph alone. Gives what [`read`] gives.
+///
+/// # Errors
+/// As for [`read`], and when reading fails.
+pub fn read_from(reader: impl Read, limits: &Limits) -> Result<RawGraph, Error> {
+    let mut budget = Budget::new(limits);
+    let source = BufReader::with_capacity(BUFFER_BYTES, reader);
+    let skimmed = skim::skim(source, &mut budget)?;
+    let model = message::model(&skimmed.kept, &mut budget).map_err(|error| match error {
+        Error::Damaged { offset, problem } => Error::Damaged {
+            offset: skimmed.in_file(offset),
+            problem,
+        },
+        other => other,
+    })?;
+    assemble::assemble(&model, budget)
 }
 
-impl<'a> Budget<'a> {
-    fn new(limits: &'a Limits) -> Self {
-        Self {
-            limits,
-            nodes: limits.nodes,
-            bytes: limits.memory_bytes,
-        }
+/// Whether bytes could begin an ONNX model: with a field that its outermost message has.
+pub(super) fn is_plausible(start: &[u8]) -> bool {
+    let mut fields = wire::Message {
+        bytes: start,
+        offset: 0,
     }
-
-    fn take_node(&mut self) -> Result<(), Error> {
-        self.nodes = self.nodes.checked_sub(1).ok_or(Error::TooLarge {
-            what: "nodes",
-            limit: self.limits.nodes,
-        })?;
-        self.take_bytes(256)
-    }
-
-    fn take_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(Error::TooLarge {
-            what: "bytes of graph",
-            limit: self.limits.memory_bytes,
-        })?;
-        Ok(())
-    }
-
-    fn check(&self, what: &'static str, found: usize, limit: usize) -> Result<(), Error> {
-        if found > limit {
-            Err(Error::TooLarge { what, limit })
-        } else {
-            Ok(())
-        }
+    .fields();
+    match fields.tag() {
+        // Integers: ir_version, model_version.
+        Ok((1 | 5, wire)) => wire == 0,
+        // Texts and messages: from producer_name to configuration.
+        Ok((2..=4 | 6..=8 | 14 | 20 | 25 | 26, wire)) => wire == 2,
+        _ => false,
     }
 }
+
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

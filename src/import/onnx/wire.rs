@@ -24,6 +24,34 @@ pub(super) struct Fields<'a> {
     at: usize,
 }
 
+impl<'a> Field<'a> {
+    /// Bytes of the value; ten for a number, which no number exceeds.
+    pub(super) fn len(self) -> u64 {
+        match self {
+            Self::Bytes(message) => message.bytes.len() as u64,
+            Self::Varint(_) | Self::Fixed32(_) | Self::Fixed64(_) => 10,
+        }
+    }
+
+    /// Hands over the integers of a repeated field, which may be packed or not.
+    pub(super) fn integers(
+        self,
+        mut give: impl FnMut(u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Varint(value) => give(value),
+            Self::Bytes(packed) => {
+                let mut fields = packed.fields();
+                while !fields.is_done() {
+                    give(fields.varint()?)?;
+                }
+                Ok(())
+            }
+            Self::Fixed32(_) | Self::Fixed64(_) => Ok(()),
+        }
+    }
+}
+
 impl<'a> Message<'a> {
     pub(super) fn fields(self) -> Fields<'a> {
         Fields {
@@ -37,12 +65,6 @@ impl<'a> Message<'a> {
             offset: self.offset,
             problem: "a name is not UTF-8",
         })
-    }
-
-    /// Integers packed one after the other.
-    pub(super) fn packed_varints(self) -> impl Iterator<Item = Result<u64, Error>> + use<'a> {
-        let mut fields = self.fields();
-        std::iter::from_fn(move || (!fields.is_done()).then(|| fields.varint()))
     }
 }
 
@@ -86,16 +108,22 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    /// The number and the wire type of the next field.
+    pub(super) fn tag(&mut self) -> Result<(u32, u64), Error> {
+        let tag = self.varint()?;
+        match u32::try_from(tag >> 3) {
+            Ok(number) if number > 0 => Ok((number, tag & 7)),
+            _ => self.damaged("a field number is out of range"),
+        }
+    }
+
     /// The next field and its number; `None` at the end of the message.
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Error> {
         if self.is_done() {
             return Ok(None);
         }
-        let tag = self.varint()?;
-        let Some(number) = u32::try_from(tag >> 3).ok().filter(|number| *number > 0) else {
-            return self.damaged("a field number is out of range");
-        };
-        let field = match tag & 7 {
+        let (number, wire) = self.tag()?;
+        let field = match wire {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(u64::from_le_bytes(self.fixed()?)),
             2 => {

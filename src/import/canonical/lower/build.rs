@@ -250,6 +250,33 @@ impl Builder {
         self.node(Operator::Linear, attributes, vec![operand], shape)
     }
 
+    /// A sum over shared indices: a product, or a linear layer when one side is a weight.
+    pub(super) fn einsum(
+        &mut self,
+        equation: &str,
+        left: Operand,
+        right: Operand,
+        shape: Option<Shape>,
+    ) -> Operand {
+        let equation = equation.replace(' ', "");
+        let (terms, result) = equation.split_once("->").unwrap_or((&equation, ""));
+        let (first, second) = terms.split_once(',').unwrap_or((terms, ""));
+        let (weight, term, operand, other) = match (left.is_data(), right.is_data()) {
+            (true, false) => (right, second, left, first),
+            (false, true) => (left, first, right, second),
+            _ => return self.plain(Operator::MatMul, vec![left, right], shape),
+        };
+        let width = |keep: &dyn Fn(char) -> bool| {
+            let dims = &weight.shape()?.0;
+            let kept = term.chars().enumerate().filter(|(_, index)| keep(*index));
+            kept.map(|(place, _)| dims.get(place).copied().flatten())
+                .try_fold(1u64, |product, dim| product.checked_mul(dim?))
+        };
+        let read = width(&|index| other.contains(index) && !result.contains(index));
+        let written = width(&|index| result.contains(index) && !other.contains(index));
+        self.linear(operand, read, written, shape)
+    }
+
     /// The part `start..start + len` along an axis of length `total`, or every `step`-th element.
     pub(super) fn slice(
         &mut self,
@@ -323,6 +350,24 @@ impl Builder {
         }
     }
 
+    /// Attention whose heads are a dimension of the query, unless `heads` states them.
+    pub(super) fn attention(
+        &mut self,
+        operands: Vec<Operand>,
+        heads: Option<u64>,
+        bias: Option<&'static str>,
+        shape: Option<Shape>,
+    ) -> Operand {
+        let mut attributes = Attributes::default();
+        if let Some(heads) = heads.or_else(|| heads_of(operands.first()?.shape()?)) {
+            attributes.set(Key::Heads, heads);
+        }
+        if let Some(bias) = bias {
+            attributes.set(Key::Bias, bias);
+        }
+        self.node(Operator::Attention, attributes, operands, shape)
+    }
+
     pub(super) fn node_mut(&mut self, edge: Edge) -> &mut WorkNode {
         &mut self.work.nodes[edge.node as usize]
     }
@@ -330,6 +375,15 @@ impl Builder {
 
 pub(super) fn exponent(value: i64) -> Attributes {
     Attributes::default().with(Key::Exponent, value)
+}
+
+/// The dimension before positions and channels: [batch, heads, positions, channels].
+pub(in crate::import::canonical) fn heads_of(query: &Shape) -> Option<u64> {
+    if query.rank() < 4 {
+        None
+    } else {
+        query.dim(-3)
+    }
 }
 
 fn sides(dims: &[Option<u64>]) -> Vec<i64> {
@@ -399,7 +453,11 @@ impl Reach {
 /// one; both occur and neither is declared. A lone last axis, or axis 1 of an image, is channels.
 fn reach(shape: Option<&Shape>, axes: &[i64]) -> Reach {
     let Some(shape) = shape else {
-        return Reach::Other;
+        return match axes {
+            [2, 3] | [-2, -1] | [-1, -2] => Reach::Spatial,
+            [-1] => Reach::Channels,
+            _ => Reach::Other,
+        };
     };
     let rank = shape.rank();
     let mut axes: Vec<usize> = axes.iter().filter_map(|axis| shape.axis(*axis)).collect();

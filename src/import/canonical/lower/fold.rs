@@ -6,14 +6,14 @@ use crate::import::canonical::work::{Operand, Static};
 use std::rc::Rc;
 
 /// Longer values are never needed to know a shape.
-const MOST_VALUES: usize = 1024;
+pub(super) const MOST_VALUES: u64 = 1024;
 
 fn values(operand: Option<&Operand>) -> Option<&[f64]> {
     operand?.as_static()?.values.as_deref()
 }
 
 fn vector(values: Vec<f64>) -> Option<Static> {
-    if values.len() > MOST_VALUES {
+    if values.len() as u64 > MOST_VALUES {
         return None;
     }
     let shape = Shape::known(&[values.len() as u64]);
@@ -43,22 +43,6 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
                 all.extend_from_slice(values(Some(operand))?);
             }
             vector(all)
-        }
-        "Gather" => gather(first?, operands.get(1)?),
-        "Slice" => slice(first?, operands),
-        "Cast" | "Identity" | "Unsqueeze" | "Squeeze" | "Reshape" | "CastLike" => {
-            let kept = operands.first()?.as_static()?;
-            let shape = match op {
-                "Squeeze" if kept.values.as_ref()?.len() == 1 => Some(Shape::default()),
-                "Unsqueeze" | "Reshape" => {
-                    Some(Shape::known(&[kept.values.as_ref()?.len() as u64]))
-                }
-                _ => kept.shape.clone(),
-            };
-            Some(Static {
-                shape,
-                values: kept.values.clone(),
-            })
         }
         "Neg" => unary(operands, |x| -x),
         "Floor" => unary(operands, f64::floor),
@@ -96,7 +80,6 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
             let _ = axis;
             vector(vec![first?.iter().product()]).map(as_scalar)
         }
-        "ConstantOfShape" | "Expand" => None,
         "Range" => {
             let [start, limit, step] =
                 [0, 1, 2].map(|place| values(operands.get(place)).and_then(|v| v.first().copied()));
@@ -125,44 +108,78 @@ fn range(start: f64, limit: f64, step: f64) -> Option<Static> {
     )
 }
 
-fn gather(values: &[f64], indices: &Operand) -> Option<Static> {
-    let indices = indices.as_static()?;
-    let scalar = indices
-        .shape
-        .as_ref()
-        .is_some_and(|shape| shape.rank() == 0);
-    let picked = indices
-        .values
-        .as_ref()?
+/// The elements at `places` of one axis, in that order.
+pub(super) fn take(source: &Static, axis: i64, places: &[usize]) -> Option<Static> {
+    let (shape, values) = (source.shape.as_ref()?, source.values.as_ref()?);
+    let axis = shape.axis(axis)?;
+    let dims = shape
+        .0
         .iter()
-        .map(|index| at(values, *index))
+        .map(|dim| usize::try_from((*dim)?).ok())
         .collect::<Option<Vec<_>>>()?;
-    vector(picked).map(|value| if scalar { as_scalar(value) } else { value })
+    let inner: usize = dims[axis + 1..].iter().product();
+    let outer: usize = dims[..axis].iter().product();
+    let mut taken = Vec::with_capacity(outer * places.len() * inner);
+    for block in 0..outer {
+        for place in places {
+            let start = (block * dims[axis] + place) * inner;
+            taken.extend_from_slice(values.get(start..start + inner)?);
+        }
+    }
+    let mut shape = shape.clone();
+    shape.0[axis] = Some(places.len() as u64);
+    Some(Static {
+        shape: Some(shape),
+        values: Some(Rc::from(taken)),
+    })
 }
 
-fn at(values: &[f64], index: f64) -> Option<f64> {
-    let place = if index < 0.0 {
-        values.len() as f64 + index
-    } else {
-        index
+/// The positions of a slice on an axis of `total` elements, bounds clamped as ONNX does.
+pub(super) fn places(total: usize, start: i64, end: i64, step: i64) -> Vec<usize> {
+    let total = total as i64;
+    let wrap = |bound: i64| {
+        if bound < 0 {
+            bound.saturating_add(total)
+        } else {
+            bound
+        }
     };
-    if place.is_nan() {
-        None
+    if step > 0 {
+        let (start, end) = (wrap(start).clamp(0, total), wrap(end).clamp(0, total));
+        (start..end)
+            .step_by(step.unsigned_abs() as usize)
+            .map(|place| place as usize)
+            .collect()
     } else {
-        values.get(place as usize).copied()
+        let (start, end) = (
+            wrap(start).clamp(-1, total - 1),
+            wrap(end).clamp(-1, total - 1),
+        );
+        let step = step.unsigned_abs().max(1) as usize;
+        (end + 1..=start)
+            .rev()
+            .step_by(step)
+            .map(|place| place as usize)
+            .collect()
     }
 }
 
-fn slice(source: &[f64], operands: &[Operand]) -> Option<Static> {
-    let bound = |place: usize| values(operands.get(place)).and_then(|v| v.first().copied());
-    let (start, end) = (bound(1)?, bound(2)?);
-    if bound(4).is_some_and(|step| step != 1.0) || start.is_nan() || end.is_nan() {
+/// A matrix with its axes exchanged; other ranks are not needed to know shapes.
+pub(super) fn transpose(source: &Static) -> Option<Static> {
+    let (shape, values) = (source.shape.as_ref()?, source.values.as_ref()?);
+    let [Some(rows), Some(columns)] = shape.0[..] else {
         return None;
-    }
-    let len = source.len() as f64;
-    let clamp = |x: f64| (if x < 0.0 { len + x } else { x }).clamp(0.0, len) as usize;
-    let (start, end) = (clamp(start), clamp(end));
-    vector(source.get(start..end.max(start))?.to_vec())
+    };
+    let (rows, columns) = (rows as usize, columns as usize);
+    let moved = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+    let moved = moved
+        .map(|place| values.get(place).copied())
+        .collect::<Option<Vec<_>>>()?;
+    let shape = Shape::known(&[columns as u64, rows as u64]);
+    Some(Static {
+        shape: Some(shape),
+        values: Some(Rc::from(moved)),
+    })
 }
 
 fn unary(operands: &[Operand], f: impl Fn(f64) -> f64) -> Option<Static> {
@@ -239,12 +256,8 @@ mod tests {
 
     #[test]
     fn a_reshape_target_is_computed() {
-        let part = fold(
-            "Gather",
-            &[constant(&[1.0, 64.0, 7.0, 7.0]), constant(&[1.0])],
-            None,
-        )
-        .unwrap();
+        let source = vector(vec![1.0, 64.0, 7.0, 7.0]).unwrap();
+        let part = take(&source, 0, &[1]).unwrap();
         let target = folded("Concat", &[Operand::Static(part), constant(&[-1.0])]);
         assert_eq!(target, Some(vec![64.0, -1.0]));
     }
@@ -276,11 +289,19 @@ mod tests {
 
     #[test]
     fn slices_clamp_their_bounds() {
-        let operands = [
-            constant(&[1.0, 2.0, 3.0]),
-            constant(&[-2.0]),
-            constant(&[9e18]),
-        ];
-        assert_eq!(folded("Slice", &operands), Some(vec![2.0, 3.0]));
+        assert_eq!(places(3, -2, i64::MAX, 1), [1, 2]);
+        assert_eq!(places(3, -1, i64::MIN, -1), [2, 1, 0]);
+        assert_eq!(places(0, 0, 5, 1), [0usize; 0]);
+    }
+
+    #[test]
+    fn padding_pairs_are_reversed_and_transposed() {
+        let pairs = Static {
+            shape: Some(Shape::known(&[2, 2])),
+            values: Some(Rc::from([0.0, 1.0, 2.0, 3.0])),
+        };
+        let reversed = take(&pairs, 0, &places(2, -1, i64::MIN, -1)).unwrap();
+        let moved = transpose(&reversed).unwrap();
+        assert_eq!(moved.values.as_deref(), Some(&[2.0, 0.0, 3.0, 1.0][..]));
     }
 }

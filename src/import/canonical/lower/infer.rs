@@ -36,17 +36,28 @@ pub(super) fn reshape(source: Option<&Shape>, target: &[f64]) -> Shape {
         })
         .collect();
     if let Some(open) = target.iter().position(|dim| *dim == -1.0) {
-        let known = dims
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| *place != open)
-            .try_fold(1u64, |product, (_, dim)| product.checked_mul((*dim)?));
-        dims[open] = source
-            .and_then(Shape::elements)
-            .zip(known)
-            .and_then(|(all, known)| all.checked_div(known));
+        dims[open] = source.and_then(|source| left_over(source, &dims, open));
     }
     Shape(dims)
+}
+
+/// What the open dimension must be. Unknown dimensions are taken to be the same on both sides
+/// when there are as many, as for a batch and a length that only pass through.
+fn left_over(source: &Shape, dims: &[Option<u64>], open: usize) -> Option<u64> {
+    let others = || {
+        dims.iter()
+            .enumerate()
+            .filter(|(place, _)| *place != open)
+            .map(|(_, dim)| *dim)
+    };
+    let unknown = |count: usize| count == source.0.iter().filter(|dim| dim.is_none()).count();
+    if !unknown(others().filter(Option::is_none).count()) {
+        return None;
+    }
+    let multiply = |product: u64, dim: u64| product.checked_mul(dim);
+    let all = source.0.iter().flatten().copied().try_fold(1, multiply)?;
+    let known = others().flatten().try_fold(1, multiply)?;
+    (known > 0 && all.is_multiple_of(known)).then(|| all / known)
 }
 
 pub(super) fn transpose(source: Option<&Shape>, order: Option<&[i64]>) -> Option<Shape> {

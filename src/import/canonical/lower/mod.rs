@@ -16,6 +16,7 @@ use super::{Error, Limits, RawGraph};
 use crate::graph::Edge;
 use crate::import::{Dialect, RawNode};
 use build::Builder;
+pub(super) use build::heads_of;
 
 /// What each output of each raw node has become.
 type Values = Vec<Vec<Operand>>;

@@ -55,12 +55,20 @@ impl Call<'_> {
     fn ints_either(&self, name: &str, place: usize) -> Option<Vec<i64>> {
         match self.node.attribute(name) {
             Some(value) => value.as_ints(),
-            None => Some(
-                self.values(place)?
+            None => known_ints(self.values(place)?),
+        }
+    }
+
+    /// Like `ints_either`, each bound on its own: one may be unknown while others are not.
+    fn bounds(&self, name: &str, place: usize) -> Vec<Option<i64>> {
+        match self.node.attribute(name).and_then(RawValue::as_ints) {
+            Some(bounds) => bounds.into_iter().map(Some).collect(),
+            None => self.values(place).map_or_else(Vec::new, |values| {
+                values
                     .iter()
-                    .map(|value| *value as i64)
-                    .collect(),
-            ),
+                    .map(|value| (!value.is_nan()).then_some(*value as i64))
+                    .collect()
+            }),
         }
     }
 
@@ -87,6 +95,14 @@ impl Call<'_> {
     fn axes(&self, place: usize) -> Vec<i64> {
         self.ints_either("axes", place).unwrap_or_default()
     }
+}
+
+/// Integers, when none of them is unknown.
+fn known_ints(values: &[f64]) -> Option<Vec<i64>> {
+    values
+        .iter()
+        .map(|value| (!value.is_nan()).then_some(*value as i64))
+        .collect()
 }
 
 pub(super) fn lower(builder: &mut Builder, node: &RawNode, operands: Vec<Operand>) -> Lowered {
@@ -144,14 +160,10 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         return vec![Operand::Static(value)];
     }
     if op == "ConstantOfShape" {
-        let shape = call
-            .values(0)
-            .map(|dims| infer::reshape(None, dims))
-            .or_else(|| call.stated(0));
-        return vec![Operand::Static(Static {
-            shape,
-            values: None,
-        })];
+        return vec![Operand::Static(filled(call))];
+    }
+    if let Some(value) = moved(op, call) {
+        return vec![Operand::Static(value)];
     }
     // The same code that lowers computed values knows the shapes of constant ones.
     if let Some(lowered) = layout(builder, op, call) {
@@ -161,10 +173,14 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         "Add" | "Mul" | "Sub" | "Div" | "Pow" | "Where" | "And" | "Or" | "Less" | "Greater" => {
             infer::broadcast(call.shape_at(0), call.shape_at(1))
         }
-        "Gather" => None,
+        "Gather" => gathered(call),
+        "Concat" => {
+            let shapes: Vec<Option<&Shape>> = call.operands.iter().map(Operand::shape).collect();
+            infer::concat(&shapes, call.int("axis").unwrap_or(0))
+        }
         "MatMul" => infer::matmul(call.shape_at(0), call.shape_at(1)),
-        "Trilu" | "Sin" | "Cos" | "Exp" | "Not" | "Neg" | "Sqrt" | "Abs" | "Tanh" | "Relu"
-        | "Sigmoid" => call.shape_at(0).cloned(),
+        "ScatterND" | "ScatterElements" | "Clip" | "Trilu" | "Sin" | "Cos" | "Exp" | "Not"
+        | "Neg" | "Sqrt" | "Abs" | "Tanh" | "Relu" | "Sigmoid" => call.shape_at(0).cloned(),
         _ => None,
     };
     let shape = call.or_stated(shape);
@@ -176,6 +192,132 @@ fn folded(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
             })
         })
         .collect()
+}
+
+/// A constant of a computed shape; its values matter only while they are few.
+fn filled(call: &Call<'_>) -> Static {
+    let shape = match call.values(0) {
+        Some(dims) => Some(infer::reshape(None, dims)),
+        None => call.stated(0),
+    };
+    let fill = match call.node.attribute("value") {
+        Some(RawValue::Constant {
+            values: Some(values),
+            ..
+        }) => values.first().copied(),
+        Some(_) => None,
+        None => Some(0.0),
+    };
+    Static {
+        values: repeated(fill, shape.as_ref()),
+        shape,
+    }
+}
+
+/// A small constant with its elements rearranged, or only another shape.
+fn moved(op: &str, call: &Call<'_>) -> Option<Static> {
+    let source = call.operands.first()?.as_static()?;
+    match op {
+        "Cast" | "CastLike" | "Identity" => Some(source.clone()),
+        "Reshape" | "Unsqueeze" | "Squeeze" | "Flatten" => {
+            let shape = match op {
+                "Reshape" => infer::reshape(source.shape.as_ref(), call.values(1)?),
+                "Unsqueeze" => infer::unsqueeze(source.shape.as_ref(), &call.axes(1))?,
+                "Squeeze" => infer::squeeze(
+                    source.shape.as_ref(),
+                    call.ints_either("axes", 1).as_deref(),
+                )?,
+                _ => infer::flatten(source.shape.as_ref(), call.int("axis").unwrap_or(1))?,
+            };
+            Some(Static {
+                shape: Some(shape),
+                values: source.values.clone(),
+            })
+        }
+        "Expand" => expanded(call),
+        "Transpose" => fold::transpose(source),
+        "Slice" => sliced(call, source),
+        "Gather" => selected(call, source),
+        _ => None,
+    }
+}
+
+fn sliced(call: &Call<'_>, source: &Static) -> Option<Static> {
+    let (starts, ends) = (call.ints_either("starts", 1)?, call.ints_either("ends", 2)?);
+    let axes = call.ints_either("axes", 3);
+    let steps = call.ints_either("steps", 4);
+    let mut value = source.clone();
+    for (place, (start, end)) in starts.iter().zip(&ends).enumerate() {
+        let axis = axes
+            .as_ref()
+            .map_or(place as i64, |axes| axes.get(place).copied().unwrap_or(0));
+        let step = steps
+            .as_ref()
+            .and_then(|steps| steps.get(place))
+            .copied()
+            .unwrap_or(1);
+        let total = usize::try_from(value.shape.as_ref()?.dim(axis)?).ok()?;
+        value.values.as_ref()?;
+        value = fold::take(&value, axis, &fold::places(total, *start, *end, step))?;
+    }
+    Some(value)
+}
+
+fn selected(call: &Call<'_>, source: &Static) -> Option<Static> {
+    let axis = call.int("axis").unwrap_or(0);
+    let indices = call.operands.get(1)?.as_static()?;
+    let total = i64::try_from(source.shape.as_ref()?.dim(axis)?).ok()?;
+    let places = call.values(1)?.iter().map(|index| {
+        let index = if *index < 0.0 {
+            index + total as f64
+        } else {
+            *index
+        };
+        (0.0..total as f64)
+            .contains(&index)
+            .then_some(index as usize)
+    });
+    let taken = fold::take(source, axis, &places.collect::<Option<Vec<_>>>()?)?;
+    let scalar = indices
+        .shape
+        .as_ref()
+        .is_some_and(|shape| shape.rank() == 0);
+    let shape = if scalar {
+        infer::squeeze(taken.shape.as_ref(), Some(&[axis]))
+    } else {
+        taken.shape.clone()
+    };
+    Some(Static {
+        shape,
+        values: taken.values,
+    })
+}
+
+/// One value in a larger shape.
+fn expanded(call: &Call<'_>) -> Option<Static> {
+    let fill = call.scalar(0)?;
+    let shape = infer::reshape(None, call.values(1)?);
+    Some(Static {
+        values: repeated(Some(fill), Some(&shape)),
+        shape: Some(shape),
+    })
+}
+
+fn repeated(fill: Option<f64>, shape: Option<&Shape>) -> Option<std::rc::Rc<[f64]>> {
+    let count = shape?
+        .elements()
+        .filter(|count| *count <= fold::MOST_VALUES)?;
+    Some(vec![fill?; count as usize].into())
+}
+
+/// Shape of a selection: the indices' dimensions in place of the axis.
+fn gathered(call: &Call<'_>) -> Option<Shape> {
+    let (source, indices) = (call.shape_at(0)?, call.shape_at(1)?);
+    let axis = source.axis(call.int("axis").unwrap_or(0))?;
+    let mut dims = source.0[..axis].to_vec();
+    dims.extend_from_slice(&indices.0);
+    dims.extend_from_slice(&source.0[axis + 1..]);
+    Some(Shape(dims))
 }
 
 fn without_values(operand: Operand) -> Operand {
@@ -201,6 +343,8 @@ fn layout(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Vec<Operan
         |shape: Option<Shape>| Some(vec![Builder::reshaped(call.at(0), call.or_stated(shape))]);
     match op {
         "Identity"
+        | "Not"
+        | "BitwiseNot"
         | "Dropout"
         | "Cast"
         | "CastLike"
@@ -326,20 +470,13 @@ fn split(builder: &mut Builder, call: &Call<'_>) -> Vec<Operand> {
 
 /// One slice for each axis of which only a part is taken.
 fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let starts = call.ints_either("starts", 1);
-    let ends = call.ints_either("ends", 2);
-    let rank_axes = || (0..starts.as_ref().map_or(0, Vec::len) as i64).collect();
-    let axes = call.ints_either("axes", 3).unwrap_or_else(rank_axes);
+    let starts = call.bounds("starts", 1);
+    let ends = call.bounds("ends", 2);
+    let count = starts.len().max(ends.len()).max(1);
+    let axes = call
+        .ints_either("axes", 3)
+        .unwrap_or_else(|| (0..count as i64).collect());
     let steps = call.ints_either("steps", 4);
-    let (Some(starts), Some(ends)) = (&starts, &ends) else {
-        let attributes = Attributes::default().with(Key::Part, "head");
-        return builder.node(
-            Operator::Slice,
-            attributes,
-            vec![call.at(0)],
-            call.stated(0),
-        );
-    };
     let mut value = call.at(0);
     for (place, axis) in axes.iter().enumerate() {
         let source = value.shape().cloned();
@@ -349,11 +486,8 @@ fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
             .and_then(|steps| steps.get(place))
             .copied()
             .unwrap_or(1);
-        let bounds = (
-            starts.get(place).copied().unwrap_or(0),
-            ends.get(place).copied().unwrap_or(i64::MAX),
-        );
-        let (start, len) = range(total, bounds, step);
+        let bound = |bounds: &[Option<i64>]| bounds.get(place).copied().flatten();
+        let (start, len) = range(total, bound(&starts), bound(&ends), step);
         let shape = resized(
             source.as_ref(),
             *axis,
@@ -365,10 +499,19 @@ fn slice(builder: &mut Builder, call: &Call<'_>) -> Operand {
 }
 
 /// First position and number of positions between bounds, negative ones counted from the end.
-fn range(total: Option<u64>, (start, end): (i64, i64), step: i64) -> (u64, Option<u64>) {
+fn range(
+    total: Option<u64>,
+    start: Option<i64>,
+    end: Option<i64>,
+    step: i64,
+) -> (u64, Option<u64>) {
+    let from = start.unwrap_or(1);
     if step < 0 {
         return (0, total);
     }
+    let Some(end) = end.filter(|_| start.is_some()) else {
+        return (from.max(0).unsigned_abs(), None);
+    };
     match total.and_then(|total| i64::try_from(total).ok()) {
         Some(total) => {
             let place = |bound: i64| {
@@ -379,16 +522,16 @@ fn range(total: Option<u64>, (start, end): (i64, i64), step: i64) -> (u64, Optio
                 })
                 .clamp(0, total)
             };
-            let (start, end) = (place(start), place(end));
+            let (from, end) = (place(from), place(end));
             (
-                start.unsigned_abs(),
-                Some((end - start).max(0).unsigned_abs()),
+                from.unsigned_abs(),
+                Some((end - from).max(0).unsigned_abs()),
             )
         }
-        None if start >= 0 && end >= start && end < 1 << 31 => {
-            (start.unsigned_abs(), Some((end - start).unsigned_abs()))
+        None if from >= 0 && end >= from && end < 1 << 31 => {
+            (from.unsigned_abs(), Some((end - from).unsigned_abs()))
         }
-        None => (start.max(0).unsigned_abs(), None),
+        None => (from.max(0).unsigned_abs(), None),
     }
 }
 
@@ -452,7 +595,7 @@ fn pick(builder: &mut Builder, call: &Call<'_>, axis: i64) -> Operand {
 
 fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> {
     let source = call.shape_at(0).cloned();
-    let elementwise = || call.or_stated(infer::broadcast(call.shape_at(0), call.shape_at(1)));
+    let elementwise = || call.or_stated(elementwise_shape(call));
     let same = || call.or_stated(source.clone());
     Some(match op {
         "Conv" | "ConvInteger" | "QLinearConv" | "FusedConv" => convolution(builder, op, call),
@@ -475,22 +618,8 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         "MatMul" | "MatMulInteger" | "FusedMatMul" => matmul(builder, call.at(0), call.at(1), call),
         "QLinearMatMul" => matmul(builder, call.at(0), call.at(3), call),
         "Einsum" if call.operands.len() == 2 => {
-            match (call.at(0).is_data(), call.at(1).is_data()) {
-                (true, true) => builder.plain(Operator::MatMul, call.data(), call.stated(0)),
-                _ => {
-                    let weight = if call.at(0).is_data() {
-                        call.shape_at(1)
-                    } else {
-                        call.shape_at(0)
-                    }
-                    .cloned();
-                    let (read, written) = (
-                        weight.as_ref().and_then(|w| w.dim(-2)),
-                        weight.as_ref().and_then(|w| w.dim(-1)),
-                    );
-                    builder.linear(call.data().remove(0), read, written, call.stated(0))
-                }
-            }
+            let equation = call.text("equation").unwrap_or("");
+            builder.einsum(equation, call.at(0), call.at(1), call.stated(0))
         }
         "Add" | "QLinearAdd" => {
             builder.arithmetic(Operator::Add, call.at(0), call.at(1), elementwise())
@@ -556,9 +685,8 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         | "ReduceL1" | "ReduceLogSumExp" => reduce(builder, op, call),
         "Resize" | "Upsample" => resize(builder, call),
         "Concat" => concat(builder, call),
-        "ScaledDotProductAttention" | "Attention" if call.operands.len() >= 3 => {
-            let operands = [0, 1, 2, 3].map(|place| call.at(place)).to_vec();
-            builder.plain(Operator::Attention, operands, call.stated(0))
+        "Attention" if domain(call.node) == "onnx" && call.operands.len() >= 3 => {
+            attention(builder, call)
         }
         "Swish" => builder.plain(Operator::Silu, vec![call.at(0)], same()),
         "FastGelu" | "QuickGelu" | "BiasGelu" => {
@@ -567,6 +695,30 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
         "LSTM" | "GRU" | "RNN" => return None,
         _ => return None,
     })
+}
+
+/// The attention of opset 23: heads are a dimension of the operands or an attribute.
+fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
+    let heads = call
+        .int("q_num_heads")
+        .and_then(|heads| u64::try_from(heads).ok());
+    let masked = call.at(3).as_static().is_some() || call.int("is_causal") == Some(1);
+    let bias = match call.at(3).is_data() {
+        true => Some("data"),
+        false => masked.then_some("static"),
+    };
+    let operands = [0, 1, 2].map(|place| call.at(place)).to_vec();
+    let shape = call.or_stated(call.shape_at(0).cloned());
+    builder.attention(operands, heads, bias, shape)
+}
+
+/// Shape after broadcasting; a constant of unknown shape is taken to fit the computed operand.
+fn elementwise_shape(call: &Call<'_>) -> Option<Shape> {
+    match (call.operands.first()?, call.operands.get(1)?) {
+        (Operand::Data(_, shape), Operand::Static(Static { shape: None, .. }))
+        | (Operand::Static(Static { shape: None, .. }), Operand::Data(_, shape)) => shape.clone(),
+        (left, right) => infer::broadcast(left.shape(), right.shape()),
+    }
 }
 
 fn data_of(call: &Call<'_>, places: &[usize]) -> Vec<Operand> {
@@ -724,7 +876,10 @@ fn resize(builder: &mut Builder, call: &Call<'_>) -> Operand {
                 .collect(),
         ))
     });
-    if shape.is_some() && shape.as_ref() == call.shape_at(0) {
+    let known = shape
+        .as_ref()
+        .is_some_and(|shape| shape.0.iter().all(Option::is_some));
+    if known && shape.as_ref() == call.shape_at(0) {
         return call.at(0);
     }
     builder.node(
@@ -858,7 +1013,7 @@ fn plain_operator(op: &str) -> Option<Operator> {
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "IsNaN" | "IsInf" => {
             O::Compare
         }
-        "And" | "Or" | "Not" | "Xor" | "BitwiseAnd" | "BitwiseOr" | "BitwiseNot" => O::Logical,
+        "And" | "Or" | "Xor" | "BitwiseAnd" | "BitwiseOr" => O::Logical,
         "Where" => O::Where,
         "ArgMax" | "ArgMin" => O::ArgExtreme,
         "TopK" => O::TopK,

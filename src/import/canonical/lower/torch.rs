@@ -102,9 +102,12 @@ impl<'a> Call<'a> {
     }
 
     fn has_parameter(&self) -> bool {
-        self.args
-            .iter()
-            .any(|value| matches!(value, RawValue::Weight(_) | RawValue::Constant { .. }))
+        let parameter =
+            |value: &RawValue| matches!(value, RawValue::Weight(_) | RawValue::Constant { .. });
+        self.args.iter().any(|value| match value {
+            RawValue::List(items) => items.iter().any(parameter),
+            other => parameter(other),
+        })
     }
 }
 
@@ -149,6 +152,9 @@ fn layout(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Vec<Oper
         | "data"
         | "requires_grad"
         | "identity"
+        | "logical_not"
+        | "bitwise_not"
+        | "invert"
         | "stochastic_depth"
         | "real"
         | "alias"
@@ -191,7 +197,8 @@ fn layout(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Vec<Oper
         | "refine_names"
         | "align_to"
         | "rename"
-        | "window_partition" => Some(vec![Builder::reshaped(call.first(), call.shape(0))]),
+        | "unfold"
+        | "im2col" => Some(vec![Builder::reshaped(call.first(), call.shape(0))]),
         "broadcast_tensors" | "atleast_1d" | "atleast_2d" | "meshgrid" => Some(
             call.operands
                 .iter()
@@ -373,20 +380,8 @@ fn special(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Operand
             shape,
             true,
         ),
-        "addmm" | "baddbmm" | "addbmm" => {
-            let product = product(
-                builder,
-                call.operand(1, "mat1"),
-                call.operand(2, "mat2"),
-                shape.clone(),
-            );
-            let sum = call.operand(0, "input");
-            if sum.is_data() {
-                builder.arithmetic(Operator::Add, product, sum, shape)
-            } else {
-                product
-            }
-        }
+        "addmm" => add_product(builder, call, "mat1", "mat2"),
+        "baddbmm" | "addbmm" => add_product(builder, call, "batch1", "batch2"),
         "matmul" | "bmm" | "mm" | "rmatmul" | "mv" | "chain_matmul" => {
             let (left, right) = (call.operand(0, "input"), call.operand(1, "other"));
             if name == "rmatmul" {
@@ -434,6 +429,15 @@ fn special(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Operand
             binary(builder, Operator::Div, call, false)
         }
         "rtruediv" | "rdiv" => binary(builder, Operator::Div, call, true),
+        "addcmul" => {
+            let product = builder.arithmetic(
+                Operator::Mul,
+                call.operand(1, "tensor1"),
+                call.operand(2, "tensor2"),
+                shape.clone(),
+            );
+            builder.arithmetic(Operator::Add, call.operand(0, "input"), product, shape)
+        }
         "neg" | "negative" => builder.scale(call.first(), -1.0, 0.0, shape),
         "pow" | "ipow" | "float_power" => {
             builder.power(call.operand(0, "input"), call.operand(1, "exponent"), shape)
@@ -483,7 +487,9 @@ fn special(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Operand
             resize(builder, name, call)
         }
         "roll" => builder.plain(Operator::Roll, vec![call.first()], shape),
-        "index_select" | "take_along_dim" | "gather" if call.data().len() == 1 => {
+        "index_select" | "take_along_dim" | "gather"
+            if call.data().len() == 1 && call.operand(0, "input").is_data() =>
+        {
             Builder::reshaped(call.first(), shape)
         }
         "setitem" | "copy" if call.data().len() < 2 => Builder::reshaped(call.first(), shape),
@@ -563,6 +569,18 @@ fn product(builder: &mut Builder, left: Operand, right: Operand, shape: Option<S
     }
 }
 
+/// A sum plus a product; without a computed sum it is the product with a bias.
+fn add_product(builder: &mut Builder, call: &Call<'_>, left: &str, right: &str) -> Operand {
+    let (left, right) = (call.operand(1, left), call.operand(2, right));
+    let product = product(builder, left, right, call.shape(0));
+    builder.arithmetic(
+        Operator::Add,
+        product,
+        call.operand(0, "input"),
+        call.shape(0),
+    )
+}
+
 /// Two-operand sums over a shared index are products of matrices.
 fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
     let operands: Vec<Operand> = call
@@ -574,32 +592,26 @@ fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
             other => vec![call.value(other)],
         })
         .collect();
+    let equation = call
+        .arg(0, "equation")
+        .and_then(RawValue::as_text)
+        .unwrap_or("");
     match operands.as_slice() {
-        [left, right] => product(builder, left.clone(), right.clone(), call.shape(0)),
+        [left, right] => builder.einsum(equation, left.clone(), right.clone(), call.shape(0)),
         _ => builder.plain(Operator::Einsum, call.data(), call.shape(0)),
     }
 }
 
 fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let query = call.operand(0, "query");
     let mask = call.operand(3, "attn_mask");
     let causal = call.arg(5, "is_causal").and_then(RawValue::as_int) == Some(1);
-    let mut attributes = Attributes::default();
-    if let Some(width) = query.shape().and_then(|shape| shape.dim(-1)) {
-        attributes.set(Key::HeadDim, width);
-    }
-    if mask.is_data() {
-        attributes.set(Key::Bias, "data");
-    } else if causal || mask.as_static().is_some() {
-        attributes.set(Key::Bias, "static");
-    }
-    let operands = vec![
-        query,
-        call.operand(1, "key"),
-        call.operand(2, "value"),
-        mask,
-    ];
-    builder.node(Operator::Attention, attributes, operands, call.shape(0))
+    let bias = match mask.is_data() {
+        true => Some("data"),
+        false => (causal || mask.as_static().is_some()).then_some("static"),
+    };
+    let operands =
+        [(0, "query"), (1, "key"), (2, "value")].map(|(place, name)| call.operand(place, name));
+    builder.attention(operands.to_vec(), None, bias, call.shape(0))
 }
 
 /// The whole of `nn.MultiheadAttention`: projections in, attention, projection out.
@@ -611,10 +623,7 @@ fn multi_head_attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
         .and_then(|width| u64::try_from(width).ok());
     let heads = call
         .int(4, "num_heads")
-        .and_then(|heads| u64::try_from(heads).ok())
-        .unwrap_or(1)
-        .max(1);
-    let head_dim = width.map(|width| width / heads);
+        .and_then(|heads| u64::try_from(heads).ok());
     let same = |a: &Operand, b: &Operand| matches!((a, b), (Operand::Data(a, _), Operand::Data(b, _)) if a == b);
     let packed = |factor: u64| width.map(|width| width.saturating_mul(factor));
     let (query, key, value) = if same(&query, &key) && same(&key, &value) {
@@ -634,16 +643,9 @@ fn multi_head_attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
         };
         (project(query), project(key), project(value))
     };
-    let mut attributes = Attributes::default();
-    if let Some(head_dim) = head_dim {
-        attributes.set(Key::HeadDim, head_dim);
-    }
-    let attended = builder.node(
-        Operator::Attention,
-        attributes,
-        vec![query, key, value],
-        call.shape(0),
-    );
+    let masked = call.operand(18, "attn_mask").as_static().is_some();
+    let bias = masked.then_some("static");
+    let attended = builder.attention(vec![query, key, value], heads, bias, call.shape(0));
     builder.linear(attended, width, width, call.shape(0))
 }
 
@@ -1019,9 +1021,8 @@ fn plain_operator(name: &str) -> Option<Operator> {
         "remainder" | "fmod" | "mod" => O::Mod,
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "greater" | "less" | "isnan" | "isinf"
         | "isfinite" | "isclose" | "equal" => O::Compare,
-        "logical_and" | "logical_or" | "logical_not" | "logical_xor" | "and" | "or" | "invert"
-        | "xor" | "bitwise_and" | "bitwise_or" | "bitwise_not" | "any" | "all" | "lshift"
-        | "rshift" => O::Logical,
+        "logical_and" | "logical_or" | "logical_xor" | "and" | "or" | "xor" | "bitwise_and"
+        | "bitwise_or" | "any" | "all" | "lshift" | "rshift" => O::Logical,
         "where" | "masked_fill" => O::Where,
         "argmax" | "argmin" => O::ArgExtreme,
         "topk" => O::TopK,
@@ -1036,7 +1037,6 @@ fn plain_operator(name: &str) -> Option<Operator> {
         "flip" | "fliplr" | "flipud" | "rot90" => O::Flip,
         "pixel_shuffle" => O::DepthToSpace,
         "pixel_unshuffle" => O::SpaceToDepth,
-        "unfold" | "im2col" => O::Unfold,
         "fold" | "col2im" => O::Fold,
         "gather" | "index_select" | "take_along_dim" | "take" | "index" | "masked_select" => {
             O::Gather

@@ -5,6 +5,7 @@
 //! the projection itself.
 
 use crate::graph::{Attributes, Key, Operator};
+use crate::import::canonical::lower::heads_of;
 use crate::import::canonical::work::{Operand, Work};
 
 /// Steps from the softmax to either product.
@@ -28,13 +29,9 @@ fn fuse_product(work: &mut Work, node: usize) {
         let Some((scores, bias)) = scores_below(work, softmax) else {
             continue;
         };
-        let width = work
-            .operand(scores, 0)
-            .shape()
-            .and_then(|shape| shape.dim(-1));
         let mut attributes = Attributes::default();
-        if let Some(width) = width {
-            attributes.set(Key::HeadDim, width);
+        if let Some(heads) = heads(work, scores, node, values) {
+            attributes.set(Key::Heads, heads);
         }
         if let Some(word) = bias.word() {
             attributes.set(Key::Bias, word);
@@ -50,6 +47,22 @@ fn fuse_product(work: &mut Work, node: usize) {
         node.operands = operands;
         return;
     }
+}
+
+/// Heads are a dimension of the query; where they are merged with the batch, the width of the
+/// projection tells how many there were.
+fn heads(work: &Work, scores: usize, node: usize, values: usize) -> Option<u64> {
+    let query = work.operand(scores, 0);
+    let shape = query.shape()?;
+    if shape.rank() != 3 {
+        return heads_of(shape);
+    }
+    let mut projection = work.producer(node, values)?;
+    while work.is(projection, &Operator::Slice) {
+        projection = work.producer(projection, 0)?;
+    }
+    let width = work.nodes[projection].attributes.int(Key::InChannels)?;
+    u64::try_from(width).ok()?.checked_div(shape.dim(-1)?)
 }
 
 /// What is added to the scores.
@@ -107,6 +120,11 @@ fn scores_below(work: &Work, softmax: usize) -> Option<(usize, Bias)> {
                 let this = if more { Bias::Data } else { Bias::Static };
                 bias = if this > bias { this } else { bias };
                 below = product_side(work, below)?;
+            }
+            // Sums written back into a part of the scores.
+            Operator::Scatter => {
+                bias = Bias::Data;
+                below = last_data(work, below)?;
             }
             _ => return None,
         }

@@ -2,6 +2,7 @@
 
 mod affine;
 mod attention;
+mod concat;
 mod duplicate;
 mod gate;
 mod gelu;
@@ -22,7 +23,9 @@ pub(super) fn apply(work: &mut Work) {
         attention::fuse,
         attention::absorb_projections,
         roll::fuse,
+        roll::merge,
         scale::drop_neutral,
+        concat::flatten,
         duplicate::merge,
     ] {
         rule(work);

@@ -9,6 +9,10 @@ pub(super) fn fuse(work: &mut Work) {
             fuse_concat(work, node);
         }
     }
+}
+
+/// Shifts along several axes are one.
+pub(super) fn merge(work: &mut Work) {
     let readers = work.readers();
     for node in 0..work.nodes.len() {
         if !work.is(node, &Operator::Roll) {
@@ -42,10 +46,7 @@ fn fuse_concat(work: &mut Work, node: usize) {
             .unwrap_or("")
             .to_string()
     };
-    let swapped = matches!(
-        (word(first).as_str(), word(second).as_str()),
-        ("tail" | "one", "head") | ("tail", "one") | ("2/2", "1/2")
-    );
+    let swapped = ends(&word(first)) && starts(&word(second));
     if whole && swapped {
         let operand = work.operand(first, 0);
         let node = &mut work.nodes[node];
@@ -53,4 +54,14 @@ fn fuse_concat(work: &mut Work, node: usize) {
         node.attributes = Attributes::default();
         node.operands = vec![operand];
     }
+}
+
+/// A part that reaches the end of its axis: `tail`, `one`, or the last share such as `4/4`.
+fn ends(part: &str) -> bool {
+    matches!(part, "tail" | "one") || part.split_once('/').is_some_and(|(share, of)| share == of)
+}
+
+/// A part that begins an axis.
+fn starts(part: &str) -> bool {
+    matches!(part, "head" | "one") || part.starts_with("1/")
 }

@@ -21,6 +21,9 @@ pub(super) fn merge(work: &mut Work) {
             work.nodes[node].scale = (a * c, b * c + d);
             work.bypass(before, 0);
         }
+        if work.nodes[node].scale == (1.0, 0.0) {
+            work.bypass(node, 0);
+        }
     }
 }
 
