@@ -7,6 +7,8 @@
 
 mod lower;
 mod rules;
+#[cfg(test)]
+mod testing;
 mod work;
 
 use super::{Limits, RawGraph};

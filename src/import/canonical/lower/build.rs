@@ -57,6 +57,19 @@ impl Builder {
         self.work.nodes.len() > self.most_nodes
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.work.nodes.len()
+    }
+
+    /// Nodes added since there were `before` compute on quantised values.
+    pub(super) fn mark_quantised(&mut self, before: usize) {
+        for node in &mut self.work.nodes[before..] {
+            if node.operator != Operator::Scale {
+                node.attributes.set(Key::Quantised, "int8");
+            }
+        }
+    }
+
     pub(super) fn finish(mut self, outputs: Vec<Edge>) -> Work {
         self.work.outputs = outputs;
         self.work.sweep();

@@ -76,6 +76,7 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
             }
         }),
         "Where" => select(operands),
+        "DequantizeLinear" => dequantise(operands),
         "ReduceProd" => {
             let _ = axis;
             vector(vec![first?.iter().product()]).map(as_scalar)
@@ -87,6 +88,13 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
         }
         _ => None,
     }
+}
+
+/// (x - zero point) x scale, with one scale for all.
+fn dequantise(operands: &[Operand]) -> Option<Static> {
+    let only = |place: usize| operands.get(place)?.as_static()?.as_scalar();
+    let (scale, zero) = (only(1)?, only(2).unwrap_or(0.0));
+    unary(operands, |x| (x - zero) * scale)
 }
 
 fn as_scalar(value: Static) -> Static {

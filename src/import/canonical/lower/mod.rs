@@ -9,6 +9,7 @@ mod infer;
 mod nas;
 mod onnx;
 mod part;
+mod quantised;
 mod torch;
 
 use super::work::{Operand, Work};
@@ -26,6 +27,7 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
     let mut values: Values = Vec::with_capacity(raw.nodes.len());
     for (index, node) in raw.nodes.iter().enumerate() {
         let operands = operands(node, &values);
+        let before = builder.len();
         let lowered = if &*node.op == "input" {
             vec![builder.input(node.shapes.first().cloned().flatten())]
         } else {
@@ -43,6 +45,9 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
                 problem,
             })?
         };
+        if raw.dialect == Dialect::Onnx && quantised::is_quantised(raw, node) {
+            builder.mark_quantised(before);
+        }
         if builder.is_full() {
             return Err(Error::TooMany(limits.nodes));
         }

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, Window};
 use super::infer::{self, Sliding};
-use super::{fold, torch};
+use super::{fold, quantised, torch};
 use crate::graph::{Attributes, Edge, Key, Operator, Shape};
 use crate::import::canonical::work::{Operand, Static};
 use crate::import::{RawNode, RawValue};
@@ -106,8 +106,8 @@ fn known_ints(values: &[f64]) -> Option<Vec<i64>> {
 }
 
 pub(super) fn lower(builder: &mut Builder, node: &RawNode, operands: Vec<Operand>) -> Lowered {
+    let (op, operands) = quantised::float_twin(&node.op, operands);
     let call = Call { node, operands };
-    let op = &*node.op;
     if op == "constant" {
         return Ok(vec![constant(node)]);
     }
@@ -342,17 +342,11 @@ fn layout(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Vec<Operan
     let arriving =
         |shape: Option<Shape>| Some(vec![Builder::reshaped(call.at(0), call.or_stated(shape))]);
     match op {
-        "Identity"
-        | "Not"
-        | "BitwiseNot"
-        | "Dropout"
-        | "Cast"
-        | "CastLike"
-        | "DequantizeLinear"
-        | "QuantizeLinear"
-        | "OptionalGetElement"
-        | "Optional"
-        | "DynamicQuantizeLinear" => arriving(source.cloned()),
+        "Identity" | "Not" | "BitwiseNot" | "Dropout" | "Cast" | "CastLike"
+        | "DequantizeLinear" | "QuantizeLinear" | "OptionalGetElement" | "Optional" => {
+            arriving(source.cloned())
+        }
+        "DynamicQuantizeLinear" => Some(dynamically_quantised(call)),
         "Reshape" => {
             let target = match call.node.attribute("shape").and_then(RawValue::as_ints) {
                 Some(dims) => Some(dims.iter().map(|dim| *dim as f64).collect::<Vec<_>>()),
@@ -393,6 +387,12 @@ fn layout(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Vec<Operan
         "Gather" => gather(builder, call),
         _ => None,
     }
+}
+
+/// The value, its scale and its zero point, which are as good as 1 and 0.
+fn dynamically_quantised(call: &Call<'_>) -> Vec<Operand> {
+    let [scale, zero] = [1.0, 0.0].map(|value| Operand::Static(Static::scalar(value)));
+    vec![call.at(0), scale, zero]
 }
 
 fn pad(builder: &mut Builder, call: &Call<'_>) -> Option<Vec<Operand>> {
@@ -598,7 +598,7 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
     let elementwise = || call.or_stated(elementwise_shape(call));
     let same = || call.or_stated(source.clone());
     Some(match op {
-        "Conv" | "ConvInteger" | "QLinearConv" | "FusedConv" => convolution(builder, op, call),
+        "Conv" | "FusedConv" => convolution(builder, call),
         "ConvTranspose" => {
             let weight = call.shape_at(1).cloned();
             let window = Window {
@@ -615,15 +615,12 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
             )
         }
         "Gemm" => gemm(builder, call),
-        "MatMul" | "MatMulInteger" | "FusedMatMul" => matmul(builder, call.at(0), call.at(1), call),
-        "QLinearMatMul" => matmul(builder, call.at(0), call.at(3), call),
+        "MatMul" | "FusedMatMul" => matmul(builder, call.at(0), call.at(1), call),
         "Einsum" if call.operands.len() == 2 => {
             let equation = call.text("equation").unwrap_or("");
             builder.einsum(equation, call.at(0), call.at(1), call.stated(0))
         }
-        "Add" | "QLinearAdd" => {
-            builder.arithmetic(Operator::Add, call.at(0), call.at(1), elementwise())
-        }
+        "Add" => builder.arithmetic(Operator::Add, call.at(0), call.at(1), elementwise()),
         "Sub" => builder.arithmetic(Operator::Sub, call.at(0), call.at(1), elementwise()),
         "Mul" => builder.arithmetic(Operator::Mul, call.at(0), call.at(1), elementwise()),
         "Div" => builder.arithmetic(Operator::Div, call.at(0), call.at(1), elementwise()),
@@ -729,9 +726,8 @@ fn data_of(call: &Call<'_>, places: &[usize]) -> Vec<Operand> {
         .collect()
 }
 
-fn convolution(builder: &mut Builder, op: &str, call: &Call<'_>) -> Operand {
-    let place = if op == "QLinearConv" { 3 } else { 1 };
-    let weight = call.shape_at(place).cloned();
+fn convolution(builder: &mut Builder, call: &Call<'_>) -> Operand {
+    let weight = call.shape_at(1).cloned();
     let kernel = match &weight {
         Some(weight) if weight.rank() > 2 => weight.0[2..]
             .iter()
@@ -747,7 +743,7 @@ fn convolution(builder: &mut Builder, op: &str, call: &Call<'_>) -> Operand {
     let channels = weight.as_ref().and_then(|weight| weight.dim(0));
     let shape = windowed(call, &window, channels, false);
     builder.convolution(
-        data_of(call, &[0, place]),
+        data_of(call, &[0, 1]),
         weight.as_ref(),
         window,
         call.int("group").unwrap_or(1),
@@ -947,9 +943,14 @@ fn domain(node: &RawNode) -> &str {
     }
 }
 
-/// Weights of recurrent layers are [directions, gates x hidden, in].
+/// Weights of recurrent layers are [directions, gates x hidden, in], quantised ones transposed.
 fn recurrent(attributes: &mut Attributes, call: &Call<'_>) {
-    if let Some(read) = call.shape_at(1).and_then(|weight| weight.dim(2)) {
+    let axis = if &*call.node.op == "DynamicQuantizeLSTM" {
+        1
+    } else {
+        2
+    };
+    if let Some(read) = call.shape_at(1).and_then(|weight| weight.dim(axis)) {
         attributes.set(Key::InChannels, read);
     }
     if let Some(hidden) = call
@@ -987,7 +988,7 @@ fn plain_operator(op: &str) -> Option<Operator> {
         "Gelu" => O::Gelu,
         "Mish" => O::Mish,
         "HardSwish" => O::HardSwish,
-        "Sigmoid" | "QLinearSigmoid" => O::Sigmoid,
+        "Sigmoid" => O::Sigmoid,
         "HardSigmoid" => O::HardSigmoid,
         "Tanh" => O::Tanh,
         "Softplus" => O::Softplus,

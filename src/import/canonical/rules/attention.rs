@@ -36,6 +36,10 @@ fn fuse_product(work: &mut Work, node: usize) {
         if let Some(word) = bias.word() {
             attributes.set(Key::Bias, word);
         }
+        let quantised = |node: usize| work.nodes[node].attributes.get(Key::Quantised).cloned();
+        if let (Some(word), Some(_)) = (quantised(scores), quantised(node)) {
+            attributes.set(Key::Quantised, word);
+        }
         let operands = vec![
             unscaled(work, scores, 0),
             unscaled(work, scores, 1),
@@ -212,5 +216,116 @@ pub(super) fn absorb_projections(work: &mut Work) {
                 work.nodes[node].operands[place] = Operand::Data(edge, shape);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::canonical::testing::{only, onnx, operators, shown, torch};
+
+    const HEADS: &str = "q = input -> 1x4x16x8\nk = input -> 1x4x8x16\nv = input -> 1x4x16x8";
+
+    fn of_heads(lines: &str) -> crate::graph::Architecture {
+        onnx(&format!("{HEADS}\n{lines}"))
+    }
+
+    #[test]
+    fn product_scale_softmax_product_are_attention() {
+        let plain = of_heads("s = MatMul(q, k)\nd = Div(s, 2.8)\np = Softmax(d)\ny = MatMul(p, v)");
+        assert_eq!(operators(&plain), "attention");
+        assert_eq!(shown(&plain, "attention"), "attention heads=4");
+    }
+
+    #[test]
+    fn a_scale_of_the_operands_changes_nothing() {
+        let plain = of_heads("s = MatMul(q, k)\np = Softmax(s)\ny = MatMul(p, v)");
+        let scaled = of_heads(
+            "a = Mul(q, 0.6)\nb = Mul(k, 0.6)\ns = MatMul(a, b)\np = Softmax(s)\ny = MatMul(p, v)",
+        );
+        assert_eq!(scaled.digests(), plain.digests());
+    }
+
+    #[test]
+    fn what_is_added_to_the_scores_is_named() {
+        let with = |bias: &str| {
+            let lines = format!("s = MatMul(q, k)\n{bias}\np = Softmax(a)\ny = MatMul(p, v)");
+            shown(&of_heads(&lines), "attention")
+        };
+        assert_eq!(with("a = Add(s, w:16x16)"), "attention heads=4 bias=static");
+        let mask = "m = input -> 1x1x16x16\na = Add(s, m)";
+        assert_eq!(with(mask), "attention heads=4 bias=data");
+    }
+
+    #[test]
+    fn guards_against_not_a_number_vanish() {
+        let guarded = of_heads(
+            "s = MatMul(q, k)
+            p = Softmax(s)
+            n = IsNaN(p)
+            w = Where(n, 0, p)
+            y = MatMul(w, v)",
+        );
+        assert_eq!(operators(&guarded), "attention");
+    }
+
+    #[test]
+    fn torch_has_the_whole_operator() {
+        let whole = torch(
+            "q = input -> 1x4x16x8
+            k = input -> 1x4x16x8
+            v = input -> 1x4x16x8
+            y = scaled_dot_product_attention(q, k, v) -> 1x4x16x8",
+        );
+        let opened = of_heads("s = MatMul(q, k)\np = Softmax(s)\ny = MatMul(p, v)");
+        assert_eq!(whole.digests(), opened.digests());
+    }
+
+    #[test]
+    fn another_squashing_than_softmax_is_no_attention() {
+        let gated = of_heads("s = MatMul(q, k)\np = Sigmoid(s)\ny = MatMul(p, v)");
+        assert_eq!(operators(&gated), "matmul sigmoid matmul");
+    }
+
+    #[test]
+    fn softmax_of_something_that_is_no_product_is_no_attention() {
+        let pooled = of_heads("a = Relu(q)\np = Softmax(a)\ny = MatMul(p, k)");
+        assert_eq!(operators(&pooled), "relu softmax matmul");
+    }
+
+    #[test]
+    fn a_product_with_a_weight_after_softmax_is_no_attention() {
+        let mixed = of_heads("s = MatMul(q, k)\np = Softmax(s)\ny = MatMul(p, w:16x8)");
+        assert_eq!(operators(&mixed), "matmul softmax linear");
+    }
+
+    #[test]
+    fn attention_maps_that_are_returned_stay() {
+        let both = of_heads("s = MatMul(q, k)\np = Softmax(s)\ny = MatMul(p, v)\nreturn y, p");
+        assert_eq!(operators(&both), "matmul softmax attention");
+    }
+
+    #[test]
+    fn parts_of_one_projection_are_read_from_it() {
+        let split = onnx(
+            "x = input -> 1x16x32
+            a = MatMul(x, w:32x96)
+            r = Reshape(a, [1, 16, 3, 4, 8])
+            t = Transpose(r) perm=[2,0,3,1,4]
+            q = Gather(t, 0)
+            k = Gather(t, 1)
+            v = Gather(t, 2)
+            u = Transpose(k) perm=[0,1,3,2]
+            s = MatMul(q, u)
+            p = Softmax(s)
+            y = MatMul(p, v)",
+        );
+        assert_eq!(operators(&split), "linear attention");
+        let inputs: Vec<_> = only(&split, "attention")
+            .inputs
+            .iter()
+            .map(|edge| edge.node)
+            .collect();
+        assert_eq!(inputs, [1, 1, 1]);
+        assert_eq!(shown(&split, "attention"), "attention heads=4");
     }
 }

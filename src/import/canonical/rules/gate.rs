@@ -19,7 +19,7 @@ pub(super) fn fuse_hard_sigmoid(work: &mut Work) {
     }
 }
 
-/// x * gate(x), scales between them ignored.
+/// x * gate(x), positive factors between them ignored.
 pub(super) fn fuse_gates(work: &mut Work) {
     for node in 0..work.nodes.len() {
         if work.is(node, &Operator::Mul) && work.data_positions(node).len() == 2 {
@@ -30,7 +30,7 @@ pub(super) fn fuse_gates(work: &mut Work) {
 
 fn fuse_product(work: &mut Work, node: usize) {
     for (gate, other) in [(0, 1), (1, 0)] {
-        let Some(top) = skip_scales(work, work.producer(node, gate)) else {
+        let Some(top) = skip_gains(work, work.producer(node, gate)) else {
             continue;
         };
         let x = work.edge(node, other);
@@ -53,15 +53,21 @@ fn fuse_product(work: &mut Work, node: usize) {
             become_unary(work, node, other, swish);
             return;
         }
-        if swish == Operator::Silu && work.is(below, &Operator::Scale) && work.edge(below, 0) == x {
+        if swish == Operator::Silu && is_gain(work, below) && work.edge(below, 0) == x {
             become_unary(work, node, other, Operator::Gelu);
             return;
         }
     }
 }
 
-fn skip_scales(work: &Work, mut node: Option<usize>) -> Option<usize> {
-    while let Some(below) = node.filter(|node| work.is(*node, &Operator::Scale)) {
+/// A complement (1 - gate) or a negation is another function, not a gain.
+fn is_gain(work: &Work, node: usize) -> bool {
+    let (factor, shift) = work.nodes[node].scale;
+    work.is(node, &Operator::Scale) && factor > 0.0 && shift == 0.0
+}
+
+fn skip_gains(work: &Work, mut node: Option<usize>) -> Option<usize> {
+    while let Some(below) = node.filter(|node| is_gain(work, *node)) {
         node = work.producer(below, 0);
     }
     node
@@ -73,4 +79,77 @@ fn become_unary(work: &mut Work, node: usize, position: usize, operator: Operato
     node.operator = operator;
     node.operands = vec![operand];
     node.attributes = Attributes::default();
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::canonical::testing::{onnx, operators, torch};
+
+    fn of_x(lines: &str) -> String {
+        operators(&onnx(&format!("x = input -> 1x8x4x4\n{lines}")))
+    }
+
+    #[test]
+    fn x_times_its_sigmoid_is_silu() {
+        assert_eq!(of_x("s = Sigmoid(x)\ny = Mul(x, s)"), "silu");
+        assert_eq!(of_x("s = Sigmoid(x)\ny = Mul(s, x)"), "silu");
+    }
+
+    #[test]
+    fn x_times_the_sigmoid_of_another_value_is_no_silu() {
+        let gated = of_x("z = input -> 1x8x4x4\ns = Sigmoid(z)\ny = Mul(x, s)");
+        assert_eq!(gated, "sigmoid mul");
+    }
+
+    #[test]
+    fn complements_and_negations_are_no_silu() {
+        let complement = of_x("s = Sigmoid(x)\nc = Sub(1, s)\ny = Mul(x, c)");
+        assert_eq!(complement, "sigmoid scale mul");
+        let negated = of_x("n = Neg(x)\ns = Sigmoid(n)\ny = Mul(x, s)");
+        assert_eq!(negated, "scale sigmoid mul");
+    }
+
+    #[test]
+    fn a_sigmoid_that_others_read_stays_for_them() {
+        let both = of_x("s = Sigmoid(x)\ny = Mul(x, s)\nr = Relu(s)\nreturn y, r");
+        assert_eq!(both, "sigmoid silu relu");
+    }
+
+    #[test]
+    fn quick_gelu_scales_its_gate() {
+        assert_eq!(
+            of_x("k = Mul(x, 1.702)\ns = Sigmoid(k)\ny = Mul(x, s)"),
+            "gelu"
+        );
+    }
+
+    #[test]
+    fn hard_sigmoid_and_hard_swish_are_shifted_clips() {
+        let gate = "a = Add(x, 3)\nc = Clip(a, 0, 6)\nd = Div(c, 6)";
+        assert_eq!(of_x(gate), "hard_sigmoid");
+        assert_eq!(of_x(&format!("{gate}\ny = Mul(x, d)")), "hard_swish");
+        let late = "a = Add(x, 3)\nc = Clip(a, 0, 6)\nm = Mul(x, c)\ny = Div(m, 6)";
+        assert_eq!(of_x(late), "hard_swish");
+        assert_eq!(of_x("h = HardSigmoid(x)\ny = Mul(x, h)"), "hard_swish");
+    }
+
+    #[test]
+    fn a_clip_shifted_otherwise_is_no_hard_sigmoid() {
+        assert_eq!(of_x("a = Add(x, 2)\nc = Clip(a, 0, 6)"), "relu6");
+        assert_eq!(of_x("a = Add(x, 3)\nc = Clip(a, 0, 5)"), "clip");
+    }
+
+    #[test]
+    fn mish_is_x_times_tanh_of_its_softplus() {
+        let mish = "s = Softplus(x)\nt = Tanh(s)\ny = Mul(x, t)";
+        assert_eq!(of_x(mish), "mish");
+        let other = "z = input -> 1x8x4x4\ns = Softplus(z)\nt = Tanh(s)\ny = Mul(x, t)";
+        assert_eq!(of_x(other), "softplus tanh mul");
+    }
+
+    #[test]
+    fn torch_writes_the_same_gates() {
+        let silu = torch("x = input -> 1x8\ns = sigmoid(x) -> 1x8\ny = mul(x, s) -> 1x8");
+        assert_eq!(operators(&silu), "silu");
+    }
 }

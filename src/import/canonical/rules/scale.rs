@@ -37,3 +37,41 @@ pub(super) fn drop_neutral(work: &mut Work) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::import::canonical::testing::{onnx, operators, torch};
+
+    fn of_x(lines: &str) -> String {
+        operators(&onnx(&format!("x = input -> 1x8\n{lines}")))
+    }
+
+    #[test]
+    fn gains_and_shifts_vanish() {
+        assert_eq!(of_x("a = Mul(x, 0.5)\nb = Add(a, 3)\ny = Relu(b)"), "relu");
+        assert_eq!(of_x("a = Div(x, 8)\ny = Relu(a)"), "relu");
+    }
+
+    #[test]
+    fn a_negation_stays() {
+        assert_eq!(of_x("a = Neg(x)\ny = Relu(a)"), "scale relu");
+        assert_eq!(of_x("a = Sub(1, x)\ny = Relu(a)"), "scale relu");
+    }
+
+    #[test]
+    fn two_negations_are_none() {
+        assert_eq!(of_x("a = Neg(x)\nb = Mul(a, -2)\ny = Relu(b)"), "relu");
+    }
+
+    #[test]
+    fn a_scale_with_two_readers_is_not_merged_into_one_of_them() {
+        let shared = of_x("a = Neg(x)\nb = Neg(a)\nr = Relu(a)\ny = Add(b, r)");
+        assert_eq!(shared, "scale scale relu add");
+    }
+
+    #[test]
+    fn a_computed_factor_is_no_scale() {
+        let torch = torch("x = input -> 1x8\nz = input -> 1x1\ny = mul(x, z) -> 1x8");
+        assert_eq!(operators(&torch), "mul");
+    }
+}
