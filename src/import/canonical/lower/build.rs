@@ -386,6 +386,15 @@ impl Builder {
     }
 }
 
+/// Whether a constant on the left of a product is many matrices, as learned queries with heads
+/// are; a single one is the weight of a layer across positions.
+pub(super) fn is_stack(left: &Operand) -> bool {
+    left.shape().is_some_and(|shape| {
+        let leading = shape.rank().saturating_sub(2);
+        shape.0[..leading].iter().any(|dim| *dim != Some(1))
+    })
+}
+
 pub(super) fn exponent(value: i64) -> Attributes {
     Attributes::default().with(Key::Exponent, value)
 }

@@ -2,7 +2,7 @@
 //!
 //! Shapes come with the trace, so nothing is inferred here.
 
-use super::build::{Builder, Window, exponent};
+use super::build::{Builder, Window, exponent, is_stack};
 use crate::graph::{Attributes, Key, Operator, Shape};
 use crate::import::canonical::work::{Operand, Static};
 use crate::import::{Map, RawNode, RawValue};
@@ -564,7 +564,7 @@ fn linear(
 fn product(builder: &mut Builder, left: Operand, right: Operand, shape: Option<Shape>) -> Operand {
     match (left.is_data(), right.is_data()) {
         (true, false) => linear(builder, left, &right, shape, false),
-        (false, true) => linear(builder, right, &left, shape, true),
+        (false, true) if !is_stack(&left) => linear(builder, right, &left, shape, true),
         _ => builder.plain(Operator::MatMul, vec![left, right], shape),
     }
 }
