@@ -6,7 +6,9 @@
 )]
 
 mod command_line;
+mod fixtures;
 mod floors;
 mod http;
+mod quantised;
 mod release;
 mod shipped;

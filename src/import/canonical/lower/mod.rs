@@ -14,7 +14,7 @@ mod torch;
 
 use super::work::{Operand, Work};
 use super::{Error, Limits, RawGraph};
-use crate::graph::Edge;
+use crate::graph::{Edge, Operator};
 use crate::import::{Dialect, RawNode};
 use build::Builder;
 pub(super) use build::heads_of;
@@ -28,7 +28,7 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
     for (index, node) in raw.nodes.iter().enumerate() {
         let operands = operands(node, &values);
         let before = builder.len();
-        let lowered = if &*node.op == "input" {
+        let mut lowered = if &*node.op == "input" {
             vec![builder.input(node.shapes.first().cloned().flatten())]
         } else {
             match raw.dialect {
@@ -45,8 +45,13 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
                 problem,
             })?
         };
-        if raw.dialect == Dialect::Onnx && quantised::is_quantised(raw, node) {
-            builder.mark_quantised(before);
+        if raw.dialect == Dialect::Onnx {
+            if quantised::is_quantised(raw, node) {
+                builder.mark_quantised(before);
+            }
+            if let Some(by) = quantised::clipping(raw, node) {
+                lowered = clipped(&mut builder, lowered, &by);
+            }
         }
         if builder.is_full() {
             return Err(Error::TooMany(limits.nodes));
@@ -59,6 +64,11 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
         .filter_map(|edge| data_edge(&values, *edge))
         .collect();
     Ok(builder.finish(outputs))
+}
+
+fn clipped(builder: &mut Builder, values: Vec<Operand>, by: &Operator) -> Vec<Operand> {
+    let clip = |value| builder.clipped(value, by.clone());
+    values.into_iter().map(clip).collect()
 }
 
 fn operands(node: &RawNode, values: &Values) -> Vec<Operand> {
