@@ -5,7 +5,9 @@
     reason = "a test that cannot go on should stop with what it met"
 )]
 
+mod agreement;
 mod command_line;
+mod exports;
 mod fixtures;
 mod floors;
 mod http;
