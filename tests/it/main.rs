@@ -7,10 +7,13 @@
 
 mod agreement;
 mod command_line;
+mod damage;
+mod disguise;
 mod exports;
 mod fixtures;
 mod floors;
 mod http;
+mod invariants;
 mod quantised;
 mod release;
 mod shipped;
