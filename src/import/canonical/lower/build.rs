@@ -1,5 +1,6 @@
 //! Adds canonical operators to a working graph: what the dialects share.
 
+use super::infer;
 use super::part::part;
 use crate::graph::{Attributes, Edge, Key, Operator, OperatorGroup, Shape};
 use crate::import::canonical::work::{Operand, Static, Work, WorkNode};
@@ -109,6 +110,7 @@ impl Builder {
         operands: Vec<Operand>,
         shape: Option<Shape>,
     ) -> Operand {
+        let shape = infer::kept(shape);
         if operator != Operator::Input && !operands.iter().any(Operand::is_data) {
             return Operand::Static(Static {
                 shape,
@@ -136,6 +138,7 @@ impl Builder {
 
     /// The same value arriving in another shape.
     pub(super) fn reshaped(operand: Operand, shape: Option<Shape>) -> Operand {
+        let shape = infer::kept(shape);
         match operand {
             Operand::Data(edge, _) => Operand::Data(edge, shape),
             Operand::Static(value) => Operand::Static(Static {

@@ -12,7 +12,7 @@ mod part;
 mod quantised;
 mod torch;
 
-use super::work::{Operand, Work};
+use super::work::{Operand, Static, Work};
 use super::{Error, Limits, RawGraph};
 use crate::graph::{Edge, Operator};
 use crate::import::{Dialect, RawNode};
@@ -24,6 +24,7 @@ type Values = Vec<Vec<Operand>>;
 
 pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
     let mut builder = Builder::new(limits.nodes);
+    let mut memory = Memory { left: MOST_KEPT };
     let mut values: Values = Vec::with_capacity(raw.nodes.len());
     for (index, node) in raw.nodes.iter().enumerate() {
         let operands = operands(node, &values);
@@ -56,7 +57,7 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
         if builder.is_full() {
             return Err(Error::TooMany(limits.nodes));
         }
-        values.push(lowered);
+        values.push(memory.remembered(lowered));
     }
     let outputs = raw
         .outputs
@@ -64,6 +65,37 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
         .filter_map(|edge| data_edge(&values, *edge))
         .collect();
     Ok(builder.finish(outputs))
+}
+
+/// Elements of constants that are kept for shape arithmetic; real files have some ten thousand.
+const MOST_KEPT: usize = 1 << 21;
+
+/// What may still be kept: a node of a few bytes can compute a constant of thousands.
+struct Memory {
+    left: usize,
+}
+
+impl Memory {
+    fn remembered(&mut self, values: Vec<Operand>) -> Vec<Operand> {
+        let values = values.into_iter();
+        values
+            .map(|value| match value {
+                Operand::Static(value) => Operand::Static(self.kept(value)),
+                other => other,
+            })
+            .collect()
+    }
+
+    fn kept(&mut self, value: Static) -> Static {
+        let elements = value.values.as_ref().map_or(0, |values| values.len());
+        let left = self.left.checked_sub(elements);
+        let fits = left.is_some() && elements as u64 <= fold::MOST_VALUES;
+        self.left = left.filter(|_| fits).unwrap_or(self.left);
+        Static {
+            shape: infer::kept(value.shape),
+            values: value.values.filter(|_| fits),
+        }
+    }
 }
 
 fn clipped(builder: &mut Builder, values: Vec<Operand>, by: &Operator) -> Vec<Operand> {
