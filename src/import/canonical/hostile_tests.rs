@@ -5,6 +5,7 @@
 //! of another type or far out of range.
 
 use super::canonicalise;
+use super::testing::raw;
 use crate::graph::{Edge, NodeIndex, Shape};
 use crate::import::{Dialect, Limits, Map, RawGraph, RawNode, RawValue};
 use crate::random::Random;
@@ -305,6 +306,17 @@ fn shapes_of_absurd_rank_are_not_copied_along() {
         nodes.extend((1..100_000).map(|before| node("Relu", &[before])));
         assert_settled(&onnx(nodes));
     }
+}
+
+#[test]
+fn parts_of_absurd_sizes_do_not_overflow() {
+    let part = format!("{}x3", u64::MAX);
+    let text = format!(
+        "x = input -> 4x3
+        a, b, c = split(x, 1, 0) -> {part}, {part}, {part}
+        y = cat([a, b, c], 0) -> 4x3"
+    );
+    assert_settled(&raw(Dialect::Torch, &text));
 }
 
 #[test]

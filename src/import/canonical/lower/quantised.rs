@@ -4,6 +4,7 @@
 //! `DequantizeLinear` nodes, which is how it is written when runtimes are to fuse them. A ReLU that
 //! a zero point makes superfluous was dropped by the quantiser and comes back.
 
+use super::build::Builder;
 use crate::graph::{Edge, Operator};
 use crate::import::canonical::work::Operand;
 use crate::import::{RawGraph, RawNode, RawValue};
@@ -56,8 +57,26 @@ pub(super) fn float_twin(op: &str, operands: Vec<Operand>) -> (&str, Vec<Operand
     (*twin, places.iter().map(at).collect())
 }
 
+/// What lowering made of `node` (the nodes from `before` on), settled as its quantisation asks.
+pub(super) fn settle(
+    builder: &mut Builder,
+    raw: &RawGraph,
+    node: &RawNode,
+    before: usize,
+    lowered: Vec<Operand>,
+) -> Vec<Operand> {
+    if is_quantised(raw, node) {
+        builder.mark_quantised(before);
+    }
+    let Some(by) = clipping(raw, node) else {
+        return lowered;
+    };
+    let clip = |value| builder.clipped(value, by.clone());
+    lowered.into_iter().map(clip).collect()
+}
+
 /// True when `node` computes on quantised values.
-pub(super) fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
+fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
     let op = &*node.op;
     if op == "QLinearConcat" || TWINS.iter().any(|(name, ..)| *name == op) {
         return true;
@@ -76,7 +95,7 @@ pub(super) fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
 /// The ReLU that the result of `node` passes, because zero is the least value that it can take.
 ///
 /// A ceiling of 6 shows only where the range was measured up to it.
-pub(super) fn clipping(raw: &RawGraph, node: &RawNode) -> Option<Operator> {
+fn clipping(raw: &RawGraph, node: &RawNode) -> Option<Operator> {
     let (_, place) = ZERO_POINTS.iter().find(|(name, _)| *name == &*node.op)?;
     let at = |place: usize| {
         let edge = node.inputs.get(place).copied().flatten()?;
