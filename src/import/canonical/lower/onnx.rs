@@ -265,7 +265,9 @@ fn sliced(call: &Call<'_>, source: &Static) -> Option<Static> {
             .copied()
             .unwrap_or(1);
         let total = usize::try_from(value.shape.as_ref()?.dim(axis)?).ok()?;
-        value.values.as_ref()?;
+        if total > value.values.as_ref()?.len() {
+            return None;
+        }
         value = fold::take(&value, axis, &fold::places(total, *start, *end, step))?;
     }
     Some(value)

@@ -224,7 +224,7 @@ fn split(builder: &mut Builder, name: &str, call: &Call<'_>) -> Vec<Operand> {
     }
     .unwrap_or(0);
     let total = operand.shape().and_then(|shape| shape.dim(axis));
-    let mut start = 0;
+    let mut start = 0u64;
     (0..call.node.shapes.len())
         .map(|port| {
             let shape = call.shape(port);
@@ -234,7 +234,7 @@ fn split(builder: &mut Builder, name: &str, call: &Call<'_>) -> Vec<Operand> {
                 shape.as_ref().and_then(|shape| shape.dim(axis))
             };
             let slice = builder.slice(operand.clone(), total, start, len, 1, shape);
-            start += len.unwrap_or(0);
+            start = start.saturating_add(len.unwrap_or(0));
             slice
         })
         .collect()
