@@ -264,7 +264,6 @@ CONSTANTS: dict[str, Any] = {
 }
 
 
-
 def _nothing(_: nn.Module) -> None:
     """For a parameter that the general rule would fill and this model does without."""
 
@@ -299,7 +298,9 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "CsmFor": {"input_ids": _codebooks},
     "Dac": {"input_values": _mono},
     "DepthPro": {"pixel_values": _square(1536)},
-    "Dia": {"decoder_input_ids": lambda model: ids(1, TOKENS, model.config.decoder_config.num_channels)},
+    "Dia": {
+        "decoder_input_ids": lambda model: ids(1, TOKENS, model.config.decoder_config.num_channels)
+    },
     "EfficientLoFTR": {"pixel_values": _pair},
     "SuperGlue": {"pixel_values": _pair},
     "LightGlue": {"pixel_values": _pair},
