@@ -91,7 +91,6 @@ def _described(name: str, config: Any) -> bool:
 
 
 def _input(name: str, model: nn.Module) -> Spec | None:
-    config = model.config
     if name in TEXTS:
         return _choices(model)
     rule = _RULES.get(name)
@@ -288,6 +287,12 @@ def _photo(_: nn.Module) -> Spec:
     return floats(1, 3, 800, 800)
 
 
+# Detectors whose configurations leave the image's size open.
+PHOTOGRAPHED = (
+    *("ConditionalDetr", "DabDetr", "DeformableDetr", "Detr", "TableTransformer"),
+    *("GroundingDino", "MMGroundingDino"),
+)
+
 # Exceptions, by the start of the class name.
 MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "Aria": {"pixel_values": _square(980), "pixel_mask": lambda m: Spec((1, 980, 980), "bool")},
@@ -310,13 +315,7 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "Xcodec": {"input_values": _mono},
     "NeuCodec": {"input_values": _mono},
     "DeepseekVLHybrid": {"high_res_pixel_values": _square(1024)},
-    **dict.fromkeys(
-        (
-            *("ConditionalDetr", "DabDetr", "DeformableDetr", "Detr", "TableTransformer"),
-            *("GroundingDino", "MMGroundingDino"),
-        ),
-        {"pixel_values": _photo},
-    ),
+    **{start: {"pixel_values": _photo} for start in PHOTOGRAPHED},
 }
 
 MODEL_CONSTANTS: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Records a Python function as one node under the name of the compiled operator that it replaces."""
+"""Records a Python function as one node, named after the compiled operator that it replaces."""
 
 from __future__ import annotations
 
