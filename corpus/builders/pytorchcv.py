@@ -116,7 +116,11 @@ def _build(builder: Any) -> torch.nn.Module:
 def _inputs(module: str, model: torch.nn.Module) -> tuple[Any, ...]:
     if module in INPUTS:
         return INPUTS[module]
-    return ((1, getattr(model, "in_channels", 3), *getattr(model, "in_size", (224, 224))),)
+    size = getattr(model, "in_size", (224, 224))
+    images = (1, getattr(model, "in_channels", 3), *size)
+    if module.startswith("msdnet"):
+        return (images, False)  # all of its exits, not the last alone
+    return (images,)
 
 
 def _arxiv_id(description: str) -> str:
