@@ -71,7 +71,7 @@ def _candidate(config: openmmlab.Config) -> Candidate:
         name=config.name,
         package="mmpretrain",
         package_version=mmpretrain.__version__,
-        module=config.folder,
+        module=config.module,
         task="image-classification" if classifies else "image-features",
         licence="Apache-2.0",
     )

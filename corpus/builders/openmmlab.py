@@ -144,7 +144,7 @@ class Config:
     """A config file of a package and the model that it describes."""
 
     name: str
-    folder: str  # the directory of the design
+    folder: str  # usually called after a design
     path: Path
     content: Any  # mmengine's Config
 
@@ -152,6 +152,26 @@ class Config:
     def model(self) -> dict[str, Any]:
         """The model's description, to build from."""
         return self.content.model
+
+    @property
+    def module(self) -> str:
+        """What makes up the model: ``folder.Model.Backbone``, or the head's class for the model's.
+
+        Folders are called after designs or after backbones, so that none of the three says enough.
+        """
+        model = self.model
+        head = model.get("decode_head", model)
+        whole = head[-1] if isinstance(head, list) else head
+        backbone = (model.get("detector") or model.get("student") or model).get("backbone") or {}
+        inner = backbone.get("backbone")  # a backbone inside a wrapper
+        kinds = [whole, backbone, *([inner] if isinstance(inner, dict) else [])]
+        return ".".join([self.folder, *(class_name(kind) for kind in kinds if "type" in kind)])
+
+
+def class_name(description: dict[str, Any]) -> str:
+    """The class that a part of a model names, without its registry."""
+    kind = description["type"]
+    return str(kind if isinstance(kind, str) else kind.__name__).rsplit(".", 1)[-1]
 
 
 def configs(package: str) -> Iterator[Config]:
