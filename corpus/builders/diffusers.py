@@ -325,7 +325,7 @@ def _video_unets() -> Iterator[Row]:
     )
     yield (
         *("animatediff", "UNetMotionModel", TEXT_TO_VIDEO, {"cross_attention_dim": 768}),
-        {"sample": clip, "timestep": STEP, "encoder_hidden_states": _text(768)},
+        {"sample": clip, "timestep": STEP, "encoder_hidden_states": Spec((4, TEXT_TOKENS, 768))},
     )
     yield (
         *("stable-video-diffusion", "UNetSpatioTemporalConditionModel", "image-to-video"),
@@ -342,7 +342,7 @@ def _video_unets() -> Iterator[Row]:
         {
             "sample": clip,
             "timestep": STEP,
-            "encoder_hidden_states": _text(768),
+            "encoder_hidden_states": Spec((4, TEXT_TOKENS, 768)),
             "controlnet_cond": Spec((1, 4, 4, 32, 32)),
             "conditioning_mask": Spec((1, 1, 4, 32, 32)),
         },
