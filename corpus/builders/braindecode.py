@@ -26,6 +26,7 @@ SIGNAL: dict[str, Any] = {
     "sfreq": 250.0,
     "input_window_seconds": 4.0,
 }
+FEWER_CHANNELS = {"EEGDINO": 19}
 TASKS = {
     "SleepStagerBlanco2020": "sleep-staging",
     "SleepStagerChambon2018": "sleep-staging",
@@ -58,7 +59,9 @@ def _candidate(name: str, needed: list[str], stated: Any) -> Candidate:
 
 
 def _build(cls: Any, needed: list[str], stated: Any) -> torch.nn.Module:
-    signal = _signal(stated() if callable(stated) else stated or {})
+    fewer = FEWER_CHANNELS.get(cls.__name__)
+    own = {"n_chans": fewer} if fewer else {}
+    signal = _signal(own | (stated() if callable(stated) else stated or {}))
     accepted = inspect.signature(cls.__init__).parameters
     network: torch.nn.Module = cls(**{k: signal[k] for k in needed if k in accepted})
     network.traced_shape = (1, signal["n_chans"], signal["n_times"])

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import demucs
+import torch
+from demucs import hdemucs, htdemucs
 from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
@@ -34,6 +36,16 @@ ROWS: list[tuple[str, Any, list[str], dict[str, Any]]] = [
     ("htdemucs_6s", HTDemucs, SIX_SOURCES, {}),
     ("htdemucs_deep", HTDemucs, SOURCES, {"t_layers": 7, "bottom_channels": 512}),
 ]
+
+
+def _pad(
+    x: torch.Tensor, paddings: tuple[int, int], mode: str = "constant", value: float = 0.0
+) -> Any:
+    """The package's padding without its comparison of values, which a trace does not have."""
+    return torch.nn.functional.pad(x, paddings, mode, value if mode == "constant" else None)
+
+
+hdemucs.pad1d = htdemucs.pad1d = _pad
 
 
 def candidates() -> list[Candidate]:

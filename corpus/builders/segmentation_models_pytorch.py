@@ -45,19 +45,44 @@ PYRAMID_DECODERS = {
     "segformer": smp.Segformer,
 }
 DECODERS = PYRAMID_DECODERS | {"dpt": smp.DPT}
+DILATING = {"deeplabv3", "deeplabv3plus"}  # encoders must trade strides for dilation
+SIZE_FOLLOWING = {"unet", "pspnet", "upernet", "segformer"}  # need no halving to the pixel
 
 # timm modules of one resolution throughout.
 ISOTROPIC = {
-    *("beit", "cait", "convit", "convmixer", "crossvit", "deepseek_vit", "deit", "eva"),
+    *("beit", "cait", "convit", "crossvit", "deit", "eva"),
     *("gemma4_vit", "mlp_mixer", "naflexvit", "qwen3_vit", "sequencer", "tnt"),
     *("vision_transformer", "vision_transformer_hybrid", "vision_transformer_relpos"),
     *("vision_transformer_sam", "vitamin", "xcit"),
 }
 # timm modules whose resolutions neither kind of decoder accepts.
 UNSUITED = {
-    *("csatv2", "efficientvim", "efficientvit_msra", "levit", "nest", "pit", "shvit"),
+    *(
+        "convmixer",
+        "csatv2",
+        "deepseek_vit",
+        "efficientvim",
+        "efficientvit_msra",
+        "levit",
+        "nest",
+        "pit",
+        "shvit",
+    ),
     *("visformer", "volo"),
 }
+# timm modules without dilation.
+UNDILATED = {
+    *("coat", "cpubone", "davit", "densenet", "dla", "dpn", "efficientformer"),
+    *("efficientformer_v2", "efficientvit_mit", "fasternet", "fastvit", "focalnet", "gcvit"),
+    *("ghostnet", "hgnet", "hiera", "hieradet_sam2", "hrnet", "iformer", "inception_resnet_v2"),
+    *("inception_v3", "inception_v4", "lcnetv2", "lowformer", "mambaout", "maxxvit"),
+    *("metaformer", "mix_transformer", "mvitv2", "nasnet", "nextvit", "pnasnet", "pvt_v2"),
+    *("rdnet", "repghost", "repvit", "selecsls", "senet", "starnet", "swiftformer"),
+    *("swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr", "tiny_vit"),
+    *("tresnet", "twins", "vgg", "vovnet", "xception"),
+}
+# timm modules whose unpadded convolutions make resolutions that are no exact halves.
+UNPADDED = {"inception_resnet_v2", "inception_v3", "inception_v4", "nasnet", "pnasnet"}
 OWN_ENCODERS = [f"mit_b{size}" for size in range(6)]  # the ones that timm lacks
 OWN_ENCODER_MODULE = "mix_transformer"
 OWN_ENCODER_RULE = Rule(PACKAGE, OWN_ENCODER_MODULE, "mit", "mit", "hierarchical_vit", "")
@@ -77,16 +102,15 @@ def candidates() -> list[Candidate]:
     """The selected pairs, evenly spread in any prefix."""
     cells: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
     for encoder, module, family in _encoders():
-        for decoder in _decoders_for(module):
+        for decoder in _decoders_for(encoder, module):
             cells[decoder, family].append((decoder, encoder, module))
-    order = random.Random(SEED)
     rounds: list[list[tuple[str, str, str]]] = [[] for _ in range(FAMILY_LIMIT)]
-    for _, pairs in sorted(cells.items()):
-        order.shuffle(pairs)
+    for cell, pairs in sorted(cells.items()):
+        random.Random(f"{SEED} {cell}").shuffle(pairs)
         for turn, pair in zip(rounds, pairs, strict=False):
             turn.append(pair)
     for turn in rounds:
-        order.shuffle(turn)
+        random.Random(SEED).shuffle(turn)
     return [_candidate(*pair) for turn in rounds for pair in turn][:PAIRS]
 
 
@@ -102,12 +126,15 @@ def _encoders() -> Iterator[tuple[str, str, str]]:
         yield name, OWN_ENCODER_MODULE, OWN_ENCODER_RULE.family
 
 
-def _decoders_for(module: str) -> list[str]:
+def _decoders_for(encoder: str, module: str) -> list[str]:
     if module in ISOTROPIC:
-        return ["dpt"]
+        return [] if "patch14" in encoder else ["dpt"]  # DPT wants strides of powers of two
+    if module in UNPADDED:
+        return sorted(SIZE_FOLLOWING)
+    unfit = DILATING if module in UNDILATED else set()
     if module == OWN_ENCODER_MODULE:
-        return [name for name in PYRAMID_DECODERS if name not in ("linknet", "unetplusplus")]
-    return list(PYRAMID_DECODERS)
+        unfit = unfit | {"linknet", "unetplusplus"}
+    return [name for name in PYRAMID_DECODERS if name not in unfit]
 
 
 def _candidate(decoder: str, encoder: str, module: str) -> Candidate:
@@ -120,8 +147,10 @@ def _candidate(decoder: str, encoder: str, module: str) -> Candidate:
         kind="composed",
     )
     encoder_name = encoder if encoder in OWN_ENCODERS else f"tu-{encoder}"
-    build = partial(DECODERS[decoder], encoder_name, encoder_weights=None, classes=21)
-    return Candidate(entry, build, _input)
+    options: dict[str, Any] = {"encoder_weights": None, "classes": 21}
+    if decoder == "pan" and module in UNDILATED:
+        options["encoder_output_stride"] = 32
+    return Candidate(entry, partial(DECODERS[decoder], encoder_name, **options), _input)
 
 
 def _input(model: torch.nn.Module) -> tuple[Any, ...]:

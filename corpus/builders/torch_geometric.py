@@ -13,13 +13,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch_geometric
 from netkin import Spec
 from torch_geometric import nn as geometric
+from torch_geometric.data import Data
 from torch_geometric.nn.models import dimenet, gnnff, schnet, visnet
 
 from corpus.builders.run import Candidate, Entry, run
@@ -47,7 +47,7 @@ def _radius_graph(pos: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
     return torch.zeros((2, EDGES), dtype=torch.int64, device=pos.device)
 
 
-def _triplets(edge_index: torch.Tensor, _: int) -> tuple[torch.Tensor, ...]:
+def _triplets(edge_index: torch.Tensor, num_nodes: int) -> tuple[torch.Tensor, ...]:
     def indices(count: int) -> torch.Tensor:
         return torch.zeros(count, dtype=torch.int64, device=edge_index.device)
 
@@ -97,14 +97,14 @@ class _Residual(torch.nn.Module):
 
 
 class _FromParts(torch.nn.Module):
-    """A model whose forward takes an object with tensors for attributes."""
+    """A model whose forward takes a graph with its tensors for attributes."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, **parts: Any) -> Any:
-        return self.model(SimpleNamespace(**parts))
+        return self.model(Data(**parts))
 
 
 def _mlp(inner: int, outer: int) -> torch.nn.Module:
@@ -243,10 +243,6 @@ def _published() -> Iterator[Row]:
     }
     yield "schnet_qm9", "schnet", MOLECULE_TASK, geometric.SchNet, ATOMS
     yield (
-        *("schnet_default_dipole", "schnet", MOLECULE_TASK),
-        *(partial(geometric.SchNet, dipole=True), ATOMS),
-    )
-    yield (
         *("dimenet_qm9", "dimenet", MOLECULE_TASK),
         partial(geometric.DimeNet, num_blocks=6, num_bilinear=8, **dimenet_options),
         ATOMS,
@@ -295,8 +291,6 @@ def _published() -> Iterator[Row]:
             "x": Spec((NODES, 20)),
             "edge_index": EDGE_INDEX,
             "batch": BATCH,
-            "num_graphs": 1,
-            "num_nodes": NODES,
         },
     )
     cora = Spec((NODES, 1433))

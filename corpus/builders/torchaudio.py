@@ -30,15 +30,18 @@ STEREO = ((1, 2, 44_100 * 4),)
 Build = Callable[[], torch.nn.Module]
 
 
-class _Transducer(torch.nn.Module):
-    """An RNN transducer from utterance and tokens to the joint scores."""
+class _WithLengths(torch.nn.Module):
+    """A model that is told how long each of its inputs is."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, *lengths: int) -> None:
         super().__init__()
         self.model = model
+        self.lengths = lengths
 
-    def forward(self, audio: Any, frames: Any, tokens: Any, length: Any) -> Any:
-        return self.model(audio, frames, tokens, length)[0]
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        kind = torch.int32 if isinstance(self.model, models.RNNT) else torch.int64
+        lengths = (torch.tensor([length], dtype=kind) for length in self.lengths)
+        return self.model(*(x for pair in zip(inputs, lengths, strict=True) for x in pair))
 
 
 def candidates() -> list[Candidate]:
@@ -66,21 +69,19 @@ def _speech_model(bundle: Any) -> torch.nn.Module:
 
 def _factories() -> list[Candidate]:
     sources = ["drums", "bass", "other", "vocals"]
-    labels = (Spec((1, 16), "int32"), Spec((1,), "int32"))
-    transducer = partial(_transducer, models.emformer_rnnt_base, num_symbols=4097)
     rows: list[tuple[str, str, str, Build, tuple[Any, ...]]] = [
         *(
             (
                 name,
                 "wav2vec2.model",
                 "speech-pretraining",
-                partial(factory, num_classes=classes),
+                factory,
                 (*SPEECH, Spec((1, 99), "int64")),
             )
-            for name, factory, classes in (
-                ("hubert_pretrain_base", models.hubert_pretrain_base, 100),
-                ("hubert_pretrain_large", models.hubert_pretrain_large, 500),
-                ("hubert_pretrain_xlarge", models.hubert_pretrain_xlarge, 500),
+            for name, factory in (
+                ("hubert_pretrain_base", partial(models.hubert_pretrain_base, num_classes=100)),
+                ("hubert_pretrain_large", models.hubert_pretrain_large),
+                ("hubert_pretrain_xlarge", models.hubert_pretrain_xlarge),
             )
         ),
         (
@@ -111,22 +112,22 @@ def _factories() -> list[Candidate]:
             "emformer_rnnt_base",
             "rnnt",
             RECOGNITION,
-            transducer,
-            (Spec((1, 132, 80)), torch.tensor([132], dtype=torch.int32), *labels),
+            lambda: _WithLengths(models.emformer_rnnt_base(num_symbols=4097), 132, 16),
+            (Spec((1, 132, 80)), Spec((1, 16), "int32")),
         ),
         (
             "emformer",
             "emformer",
             RECOGNITION,
-            partial(models.Emformer, 512, 8, 2048, 20, 4, right_context_length=1),
-            (Spec((1, 129, 512)), torch.tensor([129])),
+            lambda: _WithLengths(models.Emformer(512, 8, 2048, 20, 4, right_context_length=1), 129),
+            (Spec((1, 129, 512)),),
         ),
         (
             "conformer",
             "conformer",
             RECOGNITION,
-            partial(models.Conformer, 80, 4, 128, 4, 31),
-            (Spec((1, 128, 80)), torch.tensor([128])),
+            lambda: _WithLengths(models.Conformer(80, 4, 128, 4, 31), 128),
+            (Spec((1, 128, 80)),),
         ),
         (
             "deepspeech",
@@ -147,13 +148,8 @@ def _factories() -> list[Candidate]:
             "tacotron2",
             "tacotron2",
             SYNTHESIS,
-            models.Tacotron2,
-            (
-                Spec((1, 24), "int64"),
-                torch.tensor([24]),
-                Spec((1, 80, 32)),
-                torch.tensor([32]),
-            ),
+            lambda: _WithLengths(models.Tacotron2(), 24, 32),
+            (Spec((1, 24), "int64"), Spec((1, 80, 32))),
         ),
         (
             "wavernn",
@@ -171,10 +167,6 @@ def _factories() -> list[Candidate]:
         ),
     ]
     return [_candidate(*row) for row in rows]
-
-
-def _transducer(factory: Build, **options: Any) -> torch.nn.Module:
-    return _Transducer(factory(**options))
 
 
 def _candidate(
