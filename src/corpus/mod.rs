@@ -12,7 +12,7 @@ mod file;
 mod pack;
 mod verify;
 
-pub use entry::{Entry, Kind, Stats};
+pub use entry::{Entry, Kind, NasSpace, Stats};
 pub use families::{Error as FamiliesError, Families, Family};
 pub use file::{Corpus, Error, write};
 pub use pack::{Clash, Failure, Options, PackError, Packed, Report, Source, pack};

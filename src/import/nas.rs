@@ -9,6 +9,7 @@ mod build;
 mod darts;
 mod nasbench101;
 mod nasbench201;
+pub mod space;
 
 use super::{Limits, RawGraph};
 

@@ -6,6 +6,7 @@ mod agreement;
 mod evaluate;
 mod files;
 mod fit;
+mod nas;
 mod pack;
 mod provenance;
 mod publish;
@@ -106,6 +107,15 @@ enum Corpus {
         #[arg(long)]
         corpus_version: Option<String>,
     },
+    /// Writes the cells of NAS-Bench-101, NAS-Bench-201 and DARTS, and how many are distinct.
+    Nas {
+        /// Folder for the cells.
+        #[arg(long, default_value = "corpus/nas")]
+        out: PathBuf,
+        /// File for the report.
+        #[arg(long, default_value = "docs/nas.md")]
+        report: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
@@ -122,6 +132,12 @@ fn main() -> Result<()> {
             let version = corpus_version.map_or_else(provenance::today, Ok)?;
             let text = pack::run(&sources, &families, &out, &version)?;
             println!("{text}");
+            Ok(())
+        }
+        Command::Corpus {
+            command: Corpus::Nas { out, report },
+        } => {
+            println!("{}", nas::run(&out, &report)?);
             Ok(())
         }
         Command::Fit {

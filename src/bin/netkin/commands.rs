@@ -5,12 +5,13 @@ use crate::failure::Failure;
 use crate::render;
 use indicatif::{ProgressBar, ProgressStyle};
 use netkin::api;
-use netkin::corpus;
+use netkin::corpus::{self, NasSpace};
 use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
 use netkin::import::Limits;
 use netkin::import::canonical::canonicalise;
 use netkin::settings::Settings;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -191,7 +192,9 @@ fn corpus(command: &Corpus, settings: &Settings) -> Result<String, Failure> {
     let corpus = corpus::Corpus::read(bytes).map_err(|error| unusable(&error))?;
     match command {
         Corpus::Stats { output } => {
-            let stats = serde_json::json!(corpus.stats());
+            let mut stats = corpus.stats();
+            stats.nas = nas(&settings.engine.assets_dir.join("corpus/nas/counts.json"))?;
+            let stats = serde_json::json!(stats);
             Ok(in_format(output.format, &stats, render::fields))
         }
         Corpus::Verify { output } => {
@@ -207,5 +210,18 @@ fn corpus(command: &Corpus, settings: &Settings) -> Result<String, Failure> {
             let answer = serde_json::json!({ "entries": corpus.entries().len(), "failures": [] });
             Ok(in_format(output.format, &answer, render::fields))
         }
+    }
+}
+
+/// Cells counted when they were written down; none where they are not shipped.
+fn nas(path: &Path) -> Result<BTreeMap<String, NasSpace>, Failure> {
+    let unusable = |reason: String| Failure::File {
+        path: path.display().to_string(),
+        reason,
+    };
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(unusable(error.to_string())),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string())),
     }
 }

@@ -37,7 +37,10 @@ struct Cell {
 }
 
 pub(super) fn read(text: &str) -> Result<RawGraph, String> {
-    let cell = parse(text)?.pruned()?.canonical();
+    network(&parse(text)?.pruned()?.canonical())
+}
+
+fn network(cell: &Cell) -> Result<RawGraph, String> {
     let (mut builder, image) = Builder::new(32);
     let mut value = conv_relu(&mut builder, image, 3, 128);
     for (stack, channels) in [128, 256, 512].into_iter().enumerate() {
@@ -45,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<RawGraph, String> {
             value = builder.pool("max_pool", value, 2, 2);
         }
         for _ in 0..3 {
-            value = expand(&mut builder, value, &cell, channels)
+            value = expand(&mut builder, value, cell, channels)
                 .ok_or("lets nothing flow from its input to its output")?;
         }
     }
