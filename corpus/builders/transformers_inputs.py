@@ -369,7 +369,10 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "MusicgenMelodyFor": {"decoder_input_ids": _codes, "input_features": _nothing},
     "MusicgenMelodyForCausalLM": {"input_ids": _codes},
     "MusicgenMelodyModel": {"input_ids": _codes},
-    "Pop2Piano": {"input_ids": _nothing, "input_features": lambda m: floats(1, 128, m.config.d_model)},
+    "Pop2Piano": {
+        "input_ids": _nothing,
+        "input_features": lambda m: floats(1, 128, m.config.d_model),
+    },
     "CsmFor": {"input_ids": _codebooks},
     "Dac": {"input_values": _mono},
     "DepthPro": {"pixel_values": _square(1536)},
@@ -379,7 +382,10 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "EfficientLoFTR": {"pixel_values": _pair},
     "SuperGlue": {"pixel_values": _pair},
     "LightGlue": {"pixel_values": _pair},
-    **{f"{name}": {"pixel_values": _square(448)} for name in ("LightOnOcr", "Mistral3", "MistralLarge4")},
+    **{
+        f"{name}": {"pixel_values": _square(448)}
+        for name in ("LightOnOcr", "Mistral3", "MistralLarge4")
+    },
     "SuperPoint": {"pixel_values": lambda _: floats(1, 3, 480, 640)},
     "FunAsrNano": {"input_features": lambda _: floats(1, 512, 560)},
     "Fuyu": {"pixel_values": _nothing, "image_patches": lambda _: floats(1, 300, 2700)},
