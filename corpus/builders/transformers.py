@@ -21,7 +21,7 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import PreTrainedModel, utils
+from transformers import PretrainedConfig, PreTrainedModel, utils
 from transformers.models.auto import modeling_auto
 
 from corpus.builders.run import Candidate, Entry, run
@@ -65,6 +65,10 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "chameleon": {"vocabulary_map": {"<image>": 4, "IMGIMGA": 5}},
     "emu3": {"vocabulary_map": {"<image>": 4, "<|extra_200|>": 6, "<|visual token 000000|>": 5}},
     "esm": {"vocab_size": 33, "mask_token_id": 32, "pad_token_id": 1},
+    "hunyuan_v1_dense": {"head_dim": 128},
+    "hunyuan_v1_moe": {"head_dim": 128},
+    "ministral": {"head_dim": 128},
+    "nemotron": {"num_key_value_heads": 8},
     "gemma3": {"vision_config": {"image_size": 896, "patch_size": 14}},
     "dots1": {"n_routed_experts": 128, "num_experts_per_tok": 6, "n_shared_experts": 2},
     "deepseek_v2": {"num_experts_per_tok": 6, "n_routed_experts": 64, "n_shared_experts": 2},
@@ -236,12 +240,20 @@ def _build(kind: type[PreTrainedModel], settings: dict[str, Any]) -> nn.Module:
         warnings.simplefilter("ignore")
         required = REQUIRED.get(kind.config_class.model_type, {})
         config = kind.config_class(**(required | _nested(settings)))
-        for part in (config, config.get_text_config(), config.get_text_config(decoder=True)):
+        for part in _parts(config):
             part.use_cache = False
         for token in ("image_token_id", "audio_token_id"):
             if getattr(config, token, 0) is None:
                 setattr(config, token, 0)
         return with_constants(kind(config))
+
+
+def _parts(config: PretrainedConfig) -> Iterator[PretrainedConfig]:
+    """The configuration and those inside it."""
+    yield config
+    for part in vars(config).values():
+        if isinstance(part, PretrainedConfig):
+            yield from _parts(part)
 
 
 def _nested(settings: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ MODALITIES = {
     *("pixel_values", "input_features", "input_values", "flattened_patches", "visual_embeds"),
     *("decoder_input_ids", "decoder_input_values", "bbox", "visual_feats", "visual_pos", "image"),
     *("input_features_mask", "feature_attention_mask", "mm_token_type_ids", "entity_ids"),
+    *("input_ids", "qformer_input_ids"),
 }
 GRID = 16  # patches along each side of an image that is given as patches
 
@@ -56,6 +57,8 @@ def inputs_for(module: nn.Module) -> dict[str, Any]:
     model = module.model if isinstance(module, Constants) else module
     constants = module.values if isinstance(module, Constants) else {}
     exceptional = _exceptions(MODEL_INPUTS, model)
+    if "entity_ids" in _needed(model):
+        exceptional = _entities(model)
     made = {
         name: _input(name, model)
         for name in _needed(model)
@@ -279,6 +282,45 @@ def _mono(model: nn.Module) -> Spec:
     return floats(1, 1, setting(model.config, ("sampling_rate", "sample_rate"), 16000))
 
 
+def _codes(model: nn.Module) -> Spec:
+    """Tokens of all codebooks as rows of one batch."""
+    return ids(setting(model.config, ("num_codebooks",), None) or _decoder_codebooks(model), TOKENS)
+
+
+def _decoder_codebooks(model: nn.Module) -> int:
+    return int(model.config.decoder.num_codebooks)
+
+
+def _images(model: nn.Module) -> Spec:
+    """A list of one image for each text."""
+    return floats(1, 1, _channels(model.config), *_sides(model.config))
+
+
+def _tiles(model: nn.Module) -> Spec:
+    """An image of one tile's size: itself and two tiles that hold its padded enlargement."""
+    return floats(1, 3, _channels(model.config), *_sides(model.config))
+
+
+def _entities(model: nn.Module) -> dict[str, Callable[[nn.Module], Spec | None]]:
+    choices = (2,) if type(model).__name__.endswith("ForMultipleChoice") else ()
+    spans = "SpanClassification" in type(model).__name__
+    mentions = getattr(model.config, "max_mention_length", 30)
+    return {
+        "entity_ids": lambda _: ids(1, *choices, 4),
+        "entity_position_ids": lambda _: ids(1, *choices, 4, mentions),
+        **({f"entity_{end}_positions": lambda _: ids(1, 4) for end in ("start", "end") if spans}),
+    }
+
+
+def _frames(width_names: tuple[str, ...]) -> Callable[[nn.Module], Spec]:
+    return lambda model: floats(1, 512, setting(model.config, width_names, 160))
+
+
+def _mllama_image(model: nn.Module) -> Spec:
+    tiles = setting(model.config, ("max_num_tiles",), 4)
+    return floats(1, 1, tiles, _channels(model.config), *_sides(model.config))
+
+
 def _square(side: int) -> Callable[[nn.Module], Spec]:
     return lambda model: floats(1, _channels(model.config), side, side)
 
@@ -300,6 +342,37 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "ClapAudio": {"input_features": lambda _: floats(1, 1, 1001, 64)},
     "ClapModel": {"input_features": lambda _: floats(1, 1, 1001, 64)},
     "CsmBackbone": {"input_ids": _codebooks},
+    "GlmAsr": {"input_features": lambda _: floats(1, 128, 3000)},
+    "GraniteSpeechCTC": {"hidden_states": _frames(("input_dim",))},
+    "GraniteSpeechPlusCTC": {"hidden_states": _frames(("input_dim",))},
+    "Idefics": {"pixel_values": _images},
+    "Idefics2": {},
+    "Idefics3": {},
+    "InstructBlipModel": {"decoder_input_ids": lambda _: ids(1, TOKENS)},
+    "InstructBlipForConditionalGeneration": {"decoder_input_ids": lambda _: ids(1, TOKENS)},
+    "InstructBlipVideo": {
+        "pixel_values": lambda model: floats(1, 4, 3, *_sides(model.config)),
+        "decoder_input_ids": lambda _: ids(1, TOKENS),
+    },
+    "InstructBlipVideoVision": {"pixel_values": _image},
+    "InstructBlipVideoQFormer": {},
+    "InklingAudio": {"audio_input_ids": lambda _: ids(1, TOKENS, 80)},
+    "KyutaiSpeechToText": {"input_ids": lambda _: ids(1, TOKENS, 33)},
+    "LlavaNext": {"pixel_values": _tiles},
+    "LlavaOnevision": {"pixel_values": _tiles},
+    "MllamaForConditional": {"pixel_values": _mllama_image},
+    "MllamaModel": {"pixel_values": _mllama_image},
+    "MllamaVision": {"pixel_values": _mllama_image},
+    "MusicgenFor": {"decoder_input_ids": _codes},
+    "MusicgenForCausalLM": {"input_ids": _codes},
+    "MusicgenModel": {"input_ids": _codes},
+    "MusicgenMelodyFor": {"decoder_input_ids": _codes, "input_features": _nothing},
+    "MusicgenMelodyForCausalLM": {"input_ids": _codes},
+    "MusicgenMelodyModel": {"input_ids": _codes},
+    "Pop2Piano": {
+        "input_ids": _nothing,
+        "input_features": lambda m: floats(1, 128, m.config.d_model),
+    },
     "CsmFor": {"input_ids": _codebooks},
     "Dac": {"input_values": _mono},
     "DepthPro": {"pixel_values": _square(1536)},
@@ -309,6 +382,10 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "EfficientLoFTR": {"pixel_values": _pair},
     "SuperGlue": {"pixel_values": _pair},
     "LightGlue": {"pixel_values": _pair},
+    **{
+        f"{name}": {"pixel_values": _square(448)}
+        for name in ("LightOnOcr", "Mistral3", "MistralLarge4")
+    },
     "SuperPoint": {"pixel_values": lambda _: floats(1, 3, 480, 640)},
     "FunAsrNano": {"input_features": lambda _: floats(1, 512, 560)},
     "Fuyu": {"pixel_values": _nothing, "image_patches": lambda _: floats(1, 300, 2700)},
@@ -318,8 +395,18 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     **{start: {"pixel_values": _photo} for start in PHOTOGRAPHED},
 }
 
+_ONE_TILE = {"aspect_ratio_ids": [[1]], "aspect_ratio_mask": [[[1, 0, 0, 0]]]}
+
 MODEL_CONSTANTS: dict[str, dict[str, Any]] = {
     "BarkFine": {"codebook_idx": 1},
+    "LightOnOcr": {"image_sizes": [[448, 448]]},
+    "LlavaNext": {"image_sizes": [[336, 336]]},
+    "LlavaOnevision": {"image_sizes": [[384, 384]]},
+    "Mistral3": {"image_sizes": [[448, 448]]},
+    "MistralLarge4": {"image_sizes": [[448, 448]]},
+    "MllamaForConditional": _ONE_TILE,
+    "MllamaModel": _ONE_TILE,
+    "MllamaVision": _ONE_TILE,
 }
 
 
