@@ -116,6 +116,7 @@ impl TryFrom<f32> for Similarity {
 /// Dot product over the shorter length, in a fixed order of additions.
 ///
 /// Sixteen running sums, so that the compiler may use vector registers without reordering.
+#[inline]
 pub fn dot(one: &[f32], other: &[f32]) -> f32 {
     const LANES: usize = 16;
     let length = one.len().min(other.len());

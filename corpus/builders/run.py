@@ -29,6 +29,7 @@ from netkin import skeleton, trace
 
 TIME_LIMIT_S = 120
 MEMORY_LIMIT_BYTES = 6 << 30
+NODE_LIMIT = 20_000
 WORKER_RENEWAL_BYTES = 2 << 30  # a worker that has grown beyond this is replaced between models
 BUILD_FOLDER = Path(__file__).parent.parent / "build"
 
@@ -60,11 +61,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture to trace: its entry, how to build it, and what to call it with."""
+    """An architecture to trace: its entry, how to build it, and what to call it with.
+
+    ``inputs`` makes a tuple of positional arguments or a dict of keyword arguments.
+    """
 
     entry: Entry
     build: Callable[[], torch.nn.Module]
-    inputs: Callable[[torch.nn.Module], tuple[Any, ...]]
+    inputs: Callable[[torch.nn.Module], tuple[Any, ...] | dict[str, Any]]
 
 
 def run(package: str, candidates: list[Candidate]) -> None:
@@ -171,9 +175,12 @@ def _trace(candidate: Candidate) -> bytes:
         with skeleton():
             model = candidate.build()
         inputs = candidate.inputs(model)
-        graph = trace(model, *inputs, name=candidate.entry.name).to_dict()
+        positional, keywords = ((), inputs) if isinstance(inputs, dict) else (inputs, {})
+        graph = trace(model, *positional, name=candidate.entry.name, **keywords).to_dict()
     except Exception as error:
         return _line({"entry": entry, "error": _reason(error)})
+    if len(graph["nodes"]) > NODE_LIMIT:
+        return _line({"entry": entry, "error": f"more than {NODE_LIMIT} nodes"})
     shapes = [node["shapes"][0] for node in graph["nodes"] if node["op"] == "input"]
     return _line({"entry": entry | {"input_shapes": shapes}, "graph": graph})
 

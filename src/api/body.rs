@@ -254,6 +254,48 @@ mod tests {
     }
 
     #[test]
+    fn a_zstd_bomb_is_stopped_at_the_limit() {
+        let bomb = zstd::encode_all(&vec![0; 1 << 20][..], 19).unwrap();
+        assert!(bomb.len() < 1000);
+        let framing = framing(Media::Binary, Encoding::Zstd);
+        let refused = framing.query(bomb.clone(), Options::default(), 1000);
+        assert_eq!(refused.unwrap_err().code, "body_too_large");
+        assert!(framing.query(bomb, Options::default(), 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn a_zstd_window_beyond_the_limit_is_refused_before_it_is_allocated() {
+        let mut encoder = zstd::Encoder::new(vec![], 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.write_all(b"abc").unwrap();
+        let body = encoder.finish().unwrap();
+        let framing = framing(Media::Binary, Encoding::Zstd);
+        let refused = framing.query(body, Options::default(), 1 << 20);
+        assert_eq!(refused.unwrap_err().code, "bad_compression");
+    }
+
+    #[test]
+    fn bodies_that_are_not_compressed_as_they_say_are_refused() {
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        encoder.write_all(b"abcdefgh").unwrap();
+        let gzip = encoder.finish().unwrap();
+        let zstd = zstd::encode_all(&b"abcdefgh"[..], 1).unwrap();
+        for (encoding, body) in [(Encoding::Gzip, gzip), (Encoding::Zstd, zstd)] {
+            let framing = framing(Media::Binary, encoding);
+            for end in 1..body.len() {
+                let cut = framing.query(body[..end].to_vec(), Options::default(), 1000);
+                assert_eq!(
+                    cut.unwrap_err().code,
+                    "bad_compression",
+                    "{encoding:?} {end}"
+                );
+            }
+            let plain = framing.query(b"abc".to_vec(), Options::default(), 1000);
+            assert_eq!(plain.unwrap_err().code, "bad_compression");
+        }
+    }
+
+    #[test]
     fn a_zstd_body_is_read() {
         let body = zstd::encode_all(&b"abc"[..], 1).unwrap();
         let framing = framing(Media::Binary, Encoding::Zstd);

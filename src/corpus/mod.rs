@@ -4,13 +4,16 @@
 //! demand, in the torch dialect, so that new canonical rules need no new tracing. Bytes in, bytes
 //! out: never touches the disk. A damaged or truncated file is refused, never half read.
 
+mod candidate;
 mod columns;
 mod entry;
 mod families;
 mod file;
 mod pack;
+mod verify;
 
 pub use entry::{Entry, Kind, Stats};
 pub use families::{Error as FamiliesError, Families, Family};
 pub use file::{Corpus, Error, write};
-pub use pack::{Clash, Failure, Options, PackError, Packed, Report, pack, verify};
+pub use pack::{Clash, Failure, Options, PackError, Packed, Report, Source, pack};
+pub use verify::verify;

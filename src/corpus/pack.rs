@@ -1,15 +1,15 @@
-//! Packs the builders' JSON lines into a corpus, and verifies a corpus.
+//! Packs the builders' JSON lines, and corpora packed before, into one corpus.
 //!
 //! A line is `{"entry": {…}, "graph": netkin-graph}`, or `{"entry": {…}, "error": "…"}` for a
-//! model that could not be traced. The outcome depends only on the lines, not on their order.
+//! model that could not be traced. A packed entry keeps its aliases; its digests and family are found
+//! anew. The outcome depends only on what is read; of two with one id the first counts.
 
+use super::candidate::{Candidate, from_entry, from_line};
 use super::file::write_sized;
 use super::{Corpus, Entry, Error, Families, Kind, columns};
-use crate::graph::{Architecture, Digest, Shape};
-use crate::import::{Limits, RawGraph, json};
+use crate::graph::{Architecture, Digest};
+use crate::import::{Limits, RawGraph};
 use rayon::prelude::*;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::BufRead;
 
@@ -39,15 +39,15 @@ pub struct Packed {
 /// What happened while packing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Lines read.
-    pub lines: usize,
-    /// Lines that gave no entry and whose id no other line gave, in the order of the lines.
+    /// Lines and packed entries read.
+    pub read: usize,
+    /// Those that gave no entry and whose id no other gave, in the order of reading.
     pub failures: Vec<Failure>,
     /// Entries merged into another one because their exact digests are equal.
     pub merged: usize,
     /// Those among them whose family is another one than that of the entry that was kept.
     pub merged_across_families: Vec<Clash>,
-    /// Ids that came up again; the first line counts.
+    /// Ids that came up again; the first one counts.
     pub repeated: usize,
     /// `package/module` of entries that no row of the families table matches.
     pub without_family: BTreeSet<String>,
@@ -71,76 +71,71 @@ pub struct Failure {
     pub problem: String,
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    entry: Described,
-    #[serde(borrow)]
-    graph: Option<&'a RawValue>,
-    error: Option<String>,
+/// Where candidates come from.
+pub enum Source<R> {
+    /// Lines of a builder.
+    Lines {
+        /// Its name, for messages.
+        name: String,
+        /// The lines.
+        lines: R,
+    },
+    /// A corpus packed before.
+    Corpus(Corpus),
 }
 
-#[derive(Deserialize)]
-struct Described {
-    id: String,
-    name: String,
-    package: String,
-    #[serde(default)]
-    package_version: Option<String>,
-    #[serde(default)]
-    module: Option<String>,
-    #[serde(default)]
-    task: Option<String>,
-    #[serde(default)]
-    framework: Option<String>,
-    kind: Kind,
-    #[serde(default)]
-    input_shapes: Option<Vec<Shape>>,
-    #[serde(default)]
-    paper: Option<String>,
-    #[serde(default)]
-    licence: Option<String>,
-}
-
-/// An entry with its graph, encoded alone so that thousands fit in memory.
-struct Candidate {
-    entry: Entry,
-    graph: Vec<u8>,
-}
-
-/// Reads every line of `sources` (a name for messages, and its lines) and writes a corpus.
+/// Reads everything in `sources` and writes a corpus.
 /// `canonicalise` decides which graphs are the same design.
 ///
 /// # Errors
-/// When a source cannot be read or the corpus cannot be written. A line that gives no entry is no
+/// When a source cannot be read or the corpus cannot be written. A line or graph that gives no entry is no
 /// error: the report names it.
 pub fn pack<R: BufRead, E: std::fmt::Display>(
-    sources: impl IntoIterator<Item = (String, R)>,
+    sources: impl IntoIterator<Item = Source<R>>,
     options: &Options<'_>,
     canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E> + Sync,
 ) -> Result<Packed, PackError> {
     let mut report = Report::default();
     let mut candidates = BTreeMap::new();
-    for (source, lines) in sources {
-        let mut lines = (1..).zip(lines.lines());
-        loop {
-            let batch = next_lines(&source, &mut lines)?;
-            if batch.is_empty() {
-                break;
+    for source in sources {
+        match source {
+            Source::Lines { name, lines } => {
+                let mut lines = (1..).zip(lines.lines());
+                while let Some(batch) = next_lines(&name, &mut lines)? {
+                    let read = batch
+                        .par_iter()
+                        .map(|(place, line)| from_line(place, line, options, &canonicalise));
+                    gather(read.collect(), &mut candidates, &mut report);
+                }
             }
-            report.lines += batch.len();
-            let read: Vec<Result<Candidate, Failure>> = batch
-                .par_iter()
-                .map(|(place, line)| candidate(place, line, options, &canonicalise))
-                .collect();
-            for outcome in read {
-                gather(outcome, &mut candidates, &mut report);
+            Source::Corpus(corpus) => {
+                for block in 0..corpus.block_count() {
+                    let (first, graphs) = corpus.block_graphs(block)?;
+                    let read = graphs.into_par_iter().enumerate().map(|(place, graph)| {
+                        let entry = &corpus.entries()[first + place];
+                        from_entry(entry, graph, options, &canonicalise)
+                    });
+                    gather(read.collect(), &mut candidates, &mut report);
+                }
             }
         }
     }
+    Ok(Packed {
+        bytes: encode(candidates, options, &mut report)?,
+        report,
+    })
+}
+
+/// One entry for each design, and its graph, as a file.
+fn encode(
+    candidates: BTreeMap<String, Candidate>,
+    options: &Options<'_>,
+    report: &mut Report,
+) -> Result<Vec<u8>, PackError> {
     report
         .failures
         .retain(|failure| !candidates.contains_key(&failure.id));
-    let mut kept = merge(candidates.into_values().collect(), &mut report);
+    let mut kept = merge(candidates.into_values().collect(), report);
     kept.sort_by(|one, other| kin(&one.entry).cmp(&kin(&other.entry)));
     report.without_family = kept
         .iter()
@@ -152,20 +147,20 @@ pub fn pack<R: BufRead, E: std::fmt::Display>(
         .map(|candidate| (candidate.entry, candidate.graph))
         .unzip();
     let sizes: Vec<usize> = graphs.iter().map(Vec::len).collect();
-    let bytes = write_sized(options.corpus_version, &entries, &sizes, |index| {
+    Ok(write_sized(options.corpus_version, &entries, &sizes, |index| {
         columns::decode(&graphs[index])
             .ok()
             .and_then(|mut graphs| graphs.pop())
             .ok_or_else(|| Error::Entries(format!("graph {index} did not survive encoding")))
-    })?;
-    Ok(Packed { bytes, report })
+    })?)
 }
 
-/// Up to [`LINES_AT_ONCE`] lines that are not blank, each with its place for messages.
+/// Up to [`LINES_AT_ONCE`] lines that are not blank, each with its place for messages; none at the
+/// end.
 fn next_lines(
     source: &str,
     lines: &mut impl Iterator<Item = (usize, std::io::Result<String>)>,
-) -> Result<Vec<(String, String)>, PackError> {
+) -> Result<Option<Vec<(String, String)>>, PackError> {
     let mut batch = Vec::new();
     for (number, line) in lines {
         let line = line.map_err(|error| PackError::Read {
@@ -180,22 +175,25 @@ fn next_lines(
             break;
         }
     }
-    Ok(batch)
+    Ok((!batch.is_empty()).then_some(batch))
 }
 
 fn gather(
-    outcome: Result<Candidate, Failure>,
+    outcomes: Vec<Result<Candidate, Failure>>,
     candidates: &mut BTreeMap<String, Candidate>,
     report: &mut Report,
 ) {
-    match outcome {
-        Err(failure) => report.failures.push(failure),
-        Ok(candidate) => match candidates.entry(candidate.entry.id.clone()) {
-            btree_map::Entry::Occupied(_) => report.repeated += 1,
-            btree_map::Entry::Vacant(place) => {
-                place.insert(candidate);
-            }
-        },
+    report.read += outcomes.len();
+    for outcome in outcomes {
+        match outcome {
+            Err(failure) => report.failures.push(failure),
+            Ok(candidate) => match candidates.entry(candidate.entry.id.clone()) {
+                btree_map::Entry::Occupied(_) => report.repeated += 1,
+                btree_map::Entry::Vacant(place) => {
+                    place.insert(candidate);
+                }
+            },
+        }
     }
 }
 
@@ -210,70 +208,14 @@ pub enum PackError {
         /// The cause.
         error: std::io::Error,
     },
-    /// The corpus could not be written.
+    /// A corpus could not be read or written.
     #[error(transparent)]
-    Write(#[from] Error),
+    Corpus(#[from] Error),
 }
 
 /// Neighbours in the file are kin, so that a block compresses well.
 fn kin(entry: &Entry) -> (&str, &str, &str) {
     (&entry.package, &entry.module, &entry.id)
-}
-
-fn candidate<E: std::fmt::Display>(
-    place: &str,
-    line: &str,
-    options: &Options<'_>,
-    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E>,
-) -> Result<Candidate, Failure> {
-    let line: Line<'_> = serde_json::from_str(line).map_err(|error| Failure {
-        id: place.to_owned(),
-        problem: error.to_string(),
-    })?;
-    let fail = |problem: String| Failure {
-        id: line.entry.id.clone(),
-        problem,
-    };
-    if let Some(error) = line.error {
-        return Err(fail(error));
-    }
-    let Some(text) = line.graph else {
-        return Err(fail("has neither a graph nor an error".into()));
-    };
-    let raw = json::read(text.get().as_bytes(), options.limits)
-        .map_err(|error| fail(error.to_string()))?;
-    let architecture =
-        canonicalise(&raw, options.limits).map_err(|error| fail(error.to_string()))?;
-    let graph = columns::encode(&[raw]).map_err(|problem| fail(problem.into()))?;
-    let entry = entry(line.entry, &architecture, options.families);
-    Ok(Candidate { entry, graph })
-}
-
-fn entry(described: Described, architecture: &Architecture, families: &Families) -> Entry {
-    let digests = architecture.digests();
-    let module = described.module.unwrap_or_default();
-    let family = families.of(&described.package, &module, &described.name);
-    Entry {
-        family: family.map_or_else(String::new, |row| row.family.clone()),
-        coarse_family: family.map_or_else(String::new, |row| row.coarse_family.clone()),
-        id: described.id,
-        name: described.name,
-        aliases: Vec::new(),
-        package: described.package,
-        package_version: described.package_version.unwrap_or_default(),
-        module,
-        task: described.task.unwrap_or_default(),
-        framework: described.framework.unwrap_or_default(),
-        kind: described.kind,
-        parameters: architecture.parameters,
-        flops: architecture.flops(),
-        operators: architecture.operator_count() as u64,
-        input_shapes: described.input_shapes.unwrap_or_default(),
-        exact: digests.exact,
-        coarse: digests.coarse,
-        paper: described.paper,
-        licence: described.licence,
-    }
 }
 
 /// Keeps one entry for each exact digest: a published one before a composed one, then the one
@@ -291,6 +233,7 @@ fn merge(mut candidates: Vec<Candidate>, report: &mut Report) -> Vec<Candidate> 
                     .merged_across_families
                     .extend(clash(entry, &candidate.entry));
                 entry.aliases.push(candidate.entry.id);
+                entry.aliases.extend(candidate.entry.aliases);
             }
             None => {
                 places.insert(candidate.entry.exact, kept.len());
@@ -299,7 +242,10 @@ fn merge(mut candidates: Vec<Candidate>, report: &mut Report) -> Vec<Candidate> 
         }
     }
     for candidate in &mut kept {
-        candidate.entry.aliases.sort();
+        let Entry { id, aliases, .. } = &mut candidate.entry;
+        aliases.sort();
+        aliases.dedup();
+        aliases.retain(|alias| alias != id);
     }
     kept
 }
@@ -316,46 +262,88 @@ fn rank(entry: &Entry) -> (Kind, usize, &str) {
     (entry.kind, entry.id.len(), &entry.id)
 }
 
-/// Canonicalises every graph again and returns the ids of entries whose digests differ from the
-/// stored ones, with the reason.
-///
-/// # Errors
-/// When a block of graphs is malformed.
-pub fn verify<E: std::fmt::Display>(
-    corpus: &Corpus,
-    limits: &Limits,
-    canonicalise: impl Fn(&RawGraph, &Limits) -> Result<Architecture, E> + Sync,
-) -> Result<Vec<Failure>, Error> {
-    let blocks: Vec<Vec<Failure>> = (0..corpus.block_count())
-        .into_par_iter()
-        .map(|block| {
-            let (first, graphs) = corpus.block_graphs(block)?;
-            let entries = corpus.entries()[first..].iter();
-            Ok(entries
-                .zip(&graphs)
-                .filter_map(|(entry, graph)| {
-                    let problem = problem(entry, canonicalise(graph, limits))?;
-                    let id = entry.id.clone();
-                    Some(Failure { id, problem })
-                })
-                .collect())
-        })
-        .collect::<Result<_, Error>>()?;
-    Ok(blocks.into_iter().flatten().collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::canonical::canonicalise;
 
-fn problem<E: std::fmt::Display>(
-    entry: &Entry,
-    canonicalised: Result<Architecture, E>,
-) -> Option<String> {
-    match canonicalised {
-        Err(error) => Some(error.to_string()),
-        Ok(architecture) => {
-            let digests = architecture.digests();
-            let is_same = digests.exact == entry.exact && digests.coarse == entry.coarse;
-            (!is_same).then(|| {
-                "canonicalises to other digests than stored; pack the corpus again".to_owned()
-            })
+    const TABLE: &str = "package\tmodule\tprefix\tfamily\tcoarse_family\twhy\n\
+        a\tm\t\tplain\tcnn\t\nb\tm\t\tother\tcnn\t\n";
+
+    /// A line about one convolution of so many channels.
+    fn line(id: &str, kind: &str, channels: u64) -> String {
+        let (package, name) = id.split_once('/').unwrap();
+        format!(
+            r#"{{"entry":{{"id":"{id}","name":"{name}","package":"{package}","module":"m","kind":"{kind}"}},
+            "graph":{{"format":"netkin-graph","version":1,"dialect":"torch","nodes":[
+            {{"op":"input","shapes":[[1,3,8,8]]}},
+            {{"op":"conv2d","inputs":[0],"attributes":{{"args":[{{"t":0}},{{"w":[{channels},3,3,3]}}]}},
+            "shapes":[[1,{channels},6,6]]}}],"outputs":[1]}}}}"#
+        )
+        .replace('\n', "")
+    }
+
+    fn packed(sources: Vec<Source<&[u8]>>) -> (Corpus, Report) {
+        let options = Options {
+            corpus_version: "test",
+            families: &Families::parse(TABLE).unwrap(),
+            limits: &Limits::default(),
+        };
+        let packed = pack(sources, &options, canonicalise).unwrap();
+        (Corpus::read(packed.bytes).unwrap(), packed.report)
+    }
+
+    fn lines(text: &str) -> Source<&[u8]> {
+        Source::Lines {
+            name: "lines".into(),
+            lines: text.as_bytes(),
         }
+    }
+
+    fn ids(corpus: &Corpus) -> Vec<String> {
+        let shown = |entry: &Entry| format!("{}={}", entry.id, entry.aliases.join(","));
+        corpus.entries().iter().map(shown).collect()
+    }
+
+    #[test]
+    fn equal_designs_become_one_entry_and_a_published_one_goes_first() {
+        let text = [
+            line("a/composed", "composed", 8),
+            line("b/published-with-a-long-name", "published", 8),
+            line("a/wide", "published", 16),
+        ];
+        let (corpus, report) = packed(vec![lines(&text.join("\n"))]);
+        assert_eq!(report.failures, []);
+        assert_eq!(
+            ids(&corpus),
+            ["a/wide=", "b/published-with-a-long-name=a/composed"]
+        );
+        assert_eq!((report.read, report.merged), (3, 1));
+        assert_eq!(report.merged_across_families.len(), 1);
+    }
+
+    #[test]
+    fn a_packed_corpus_is_a_source_like_lines() {
+        let old = [line("a/x", "published", 8), line("a/xx", "published", 8)].join("\n");
+        let (first, _) = packed(vec![lines(&old)]);
+        let new = line("b/y", "published", 16);
+        let (both, report) = packed(vec![lines(&new), Source::Corpus(first)]);
+        assert_eq!(ids(&both), ["a/x=a/xx", "b/y="]);
+        assert_eq!(report.failures, []);
+        let (at_once, _) = packed(vec![lines(&format!("{old}\n{new}"))]);
+        assert_eq!(both.checksum(), at_once.checksum());
+    }
+
+    #[test]
+    fn a_line_that_gives_no_entry_is_named_and_the_rest_is_kept() {
+        let text = [
+            line("a/x", "published", 8),
+            r#"{"entry":{"id":"a/broken","name":"broken","package":"a","kind":"published"},"error":"needs a file"}"#.into(),
+            "{".into(),
+        ];
+        let (corpus, report) = packed(vec![lines(&text.join("\n"))]);
+        assert_eq!(ids(&corpus), ["a/x="]);
+        let failed: Vec<_> = report.failures.iter().map(|failure| &*failure.id).collect();
+        assert_eq!(failed, ["a/broken", "lines:3"]);
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digest, Digests};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -51,6 +51,19 @@ pub struct Disagreement {
     pub recalled: bool,
     /// Operators with attributes that one side has more of: `-2 slice part=1/2` is missing here.
     pub difference: Vec<String>,
+    /// Why, as found by hand; empty where nobody has looked yet.
+    pub cause: String,
+}
+
+/// Why exports of some models through some routes differ, written down by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cause {
+    /// The models.
+    pub models: Vec<String>,
+    /// The routes.
+    pub routes: Vec<String>,
+    /// What the exporter did.
+    pub cause: String,
 }
 
 /// The whole comparison.
@@ -162,6 +175,16 @@ fn nearest_stranger(
 }
 
 impl Agreement {
+    /// Writes beside each disagreement why it remains.
+    pub fn explain(&mut self, causes: &[Cause]) {
+        for entry in &mut self.disagreements {
+            let known = causes.iter().find(|known| {
+                known.models.contains(&entry.model) && known.routes.contains(&entry.route)
+            });
+            entry.cause = known.map_or_else(String::new, |known| known.cause.clone());
+        }
+    }
+
     fn count(&mut self, export: &Export, reference: &Export, taken_for: Option<String>) {
         let recalled = taken_for.is_none();
         self.confusions.extend(taken_for.map(|taken_for| Confusion {
@@ -190,6 +213,7 @@ impl Agreement {
                 widths_only: same_coarse,
                 recalled,
                 difference: difference(&export.architecture, &reference.architecture),
+                cause: String::new(),
             });
         }
     }
@@ -226,33 +250,12 @@ pub fn markdown(agreement: &Agreement, heading: &str) -> String {
     );
     table(&mut page, "route", &agreement.routes, &agreement.total);
     table(&mut page, "kind", &agreement.kinds, &agreement.total);
-    page.push_str("## Every disagreement\n\n| model | route | widths only | recalled | difference to the trace |\n|---|---|---|---|---|\n");
+    page.push_str("## Every disagreement\n\n| model | route | widths only | recalled | difference to the trace | cause |\n|---|---|---|---|---|---|\n");
     for entry in &agreement.disagreements {
-        let shown: Vec<&str> = entry
-            .difference
-            .iter()
-            .take(6)
-            .map(String::as_str)
-            .collect();
-        let more = entry.difference.len().saturating_sub(shown.len());
-        let rest = if more > 0 {
-            format!(", and {more} more")
-        } else {
-            String::new()
-        };
-        let difference = if shown.is_empty() {
-            "same operators, other edges".into()
-        } else {
-            shown.join(", ") + &rest
-        };
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {} | {difference} |",
-            entry.model,
-            entry.route,
-            yes(entry.widths_only),
-            yes(entry.recalled)
-        );
+        let Disagreement { model, route, cause, .. } = entry;
+        let (widths_only, recalled) = (yes(entry.widths_only), yes(entry.recalled));
+        let difference = shortened(&entry.difference);
+        let _ = writeln!(page, "| {model} | {route} | {widths_only} | {recalled} | {difference} | {cause} |");
     }
     page.push_str("\n## Every export that is not recalled\n\n| model | route | as near or nearer |\n|---|---|---|\n");
     for Confusion {
@@ -264,6 +267,19 @@ pub fn markdown(agreement: &Agreement, heading: &str) -> String {
         let _ = writeln!(page, "| {model} | {route} | {taken_for} |");
     }
     page
+}
+
+/// The first operators of a difference, and how many are left out.
+fn shortened(difference: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let mut shown = difference[..difference.len().min(SHOWN)].join(", ");
+    if difference.is_empty() {
+        shown.push_str("same operators, other edges");
+    }
+    if difference.len() > SHOWN {
+        let _ = write!(shown, ", and {} more", difference.len() - SHOWN);
+    }
+    shown
 }
 
 fn yes(value: bool) -> &'static str {
@@ -334,6 +350,25 @@ mod tests {
                 .difference
                 .contains(&"+1 conv out_channels=16".to_string())
         );
+    }
+
+    #[test]
+    fn a_cause_stands_beside_its_disagreement() {
+        let exports = [
+            export("a", REFERENCE, 8, [1.0, 0.0]),
+            export("a", "onnx", 16, [1.0, 0.1]),
+        ];
+        let mut result = agreement(&exports, &[]);
+        let cause = |routes: &[&str]| Cause {
+            models: vec!["a".into()],
+            routes: routes.iter().map(ToString::to_string).collect(),
+            cause: "the exporter doubles widths".into(),
+        };
+        result.explain(&[cause(&["keras"])]);
+        assert_eq!(result.disagreements[0].cause, "");
+        result.explain(&[cause(&["keras"]), cause(&["onnx"])]);
+        assert_eq!(result.disagreements[0].cause, "the exporter doubles widths");
+        assert!(markdown(&result, "").contains("doubles widths"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ keys! {
     Exponent = "exponent",
     /// Which axes are reduced: `channels`, `spatial` or `all`.
     Axes = "axes",
-    /// `int8` when the operator computes on quantised values.
+    /// `int8` when a product is one of quantised values.
     Quantised = "quantised",
 }
 

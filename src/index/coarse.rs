@@ -63,16 +63,19 @@ impl Coarse {
         self.sizes.push([scale, error]);
     }
 
-    /// For each row, a number that its similarity to the query cannot exceed.
-    pub(super) fn upper_bounds<'a>(
-        &'a self,
-        query: &'a CoarseQuery,
-    ) -> impl Iterator<Item = f32> + 'a {
-        let rows = self.rows.chunks_exact(self.dim.max(1));
+    /// For the rows from `first` on, numbers that their similarities to the query cannot exceed.
+    ///
+    /// Loops and no closures down to `block_product`: the compiler must inline all of it into a
+    /// caller that has wide registers, and leaves large closures as they are.
+    #[inline(always)]
+    pub(super) fn upper_bounds(&self, query: &CoarseQuery, first: usize, bounds: &mut [f32]) {
         let margin = query.error + slack(self.dim);
-        rows.zip(&self.sizes).map(move |(row, [scale, error])| {
-            product(&query.values, row) * (query.scale * scale) + error + margin
-        })
+        let rows = self.rows[first * self.dim..].chunks_exact(self.dim.max(1));
+        for ((bound, row), [scale, error]) in bounds.iter_mut().zip(rows).zip(&self.sizes[first..])
+        {
+            let product = product(&query.values, row) * (query.scale * scale);
+            *bound = product + error + margin;
+        }
     }
 }
 
@@ -95,14 +98,17 @@ fn error(vector: &[f32], rounded: impl Iterator<Item = f32>) -> f32 {
     dot(&missed, &missed).sqrt()
 }
 
+#[inline(always)]
 fn product(query: &[i16], row: &[i8]) -> f32 {
-    let blocks = query.chunks(BLOCK).zip(row.chunks(BLOCK));
-    blocks
-        .map(|(query, row)| block_product(query, row) as f32)
-        .sum()
+    let mut sum = 0.0;
+    for (query, row) in query.chunks(BLOCK).zip(row.chunks(BLOCK)) {
+        sum += block_product(query, row) as f32;
+    }
+    sum
 }
 
 /// Written plainly: compilers know this loop and use the instruction that multiplies and adds pairs.
+#[inline(always)]
 fn block_product(query: &[i16], row: &[i8]) -> i32 {
     let pairs = query.iter().zip(row);
     pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
@@ -132,7 +138,9 @@ mod tests {
             }
             for query in &vectors[..20] {
                 let rounded = CoarseQuery::new(query.as_slice());
-                for (bound, vector) in coarse.upper_bounds(&rounded).zip(&vectors) {
+                let mut bounds = vec![0.0; vectors.len()];
+                coarse.upper_bounds(&rounded, 0, &mut bounds);
+                for (bound, vector) in bounds.into_iter().zip(&vectors) {
                     let exact = dot(query.as_slice(), vector.as_slice());
                     assert!(bound >= exact, "{bound} is below {exact}");
                     assert!(bound < exact + 0.2, "{bound} is far above {exact}");

@@ -283,6 +283,39 @@ mod tests {
     }
 
     #[test]
+    fn hostile_headers_of_weights_are_refused() {
+        let config = config_bytes(&fitted());
+        let framed = |len: u64, header: &str| [&len.to_le_bytes()[..], header.as_bytes()].concat();
+        let tensor = |shape: &str, from: u64, to: u64| {
+            format!(r#"{{"dtype":"F16","shape":{shape},"data_offsets":[{from},{to}]}}"#)
+        };
+        let one =
+            |shape: &str, from, to| format!(r#"{{"projection":{}}}"#, tensor(shape, from, to));
+        let overlapping = format!(
+            r#"{{"projection":{},"other":{}}}"#,
+            tensor("[8,64]", 0, 1024),
+            tensor("[8,64]", 512, 1536)
+        );
+        let headers = [
+            one("[8,64]", 0, u64::MAX),
+            one("[8,64]", 1024, 0),
+            one("[18446744073709551615,2]", 0, 1024),
+            overlapping,
+            "[".repeat(100_000),
+        ];
+        for header in headers {
+            let mut weights = framed(header.len() as u64, &header);
+            weights.extend([0; 1024]);
+            let error = TokenSetEncoder::load(&config, &weights).unwrap_err();
+            assert!(matches!(error, Error::Weights(_)), "{error}");
+        }
+        for len in [100 << 20, 1 << 40, u64::MAX] {
+            let weights = framed(len, &one("[8,64]", 0, 1024));
+            assert!(TokenSetEncoder::load(&config, &weights).is_err());
+        }
+    }
+
+    #[test]
     fn an_unfitted_encoder_embeds_too() {
         let encoder = TokenSetEncoder::unfitted(hashing::Config::default()).unwrap();
         assert_eq!(

@@ -97,6 +97,54 @@ fn an_unknown_entry_is_one_sentence_exit_two_and_a_problem() {
 }
 
 #[test]
+fn files_that_could_run_code_are_refused_whatever_they_are_called() {
+    let release = Release::new();
+    let files: [(&[u8], &str); 3] = [
+        (b"\x80\x02cposix\nsystem\nX\x04\0\0\0true\x85R.", "pickle"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0archive/data.pkl", "zip archive"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03", "gzip"),
+    ];
+    for (bytes, what) in files {
+        for name in ["model.onnx", "model.json", "model.pt", "model"] {
+            let path = release.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let output = release
+                .netkin()
+                .arg("describe")
+                .arg(&path)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(message.contains(what), "{name}: {message}");
+            assert_eq!(message.lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn an_address_is_no_path_and_nothing_is_fetched() {
+    let release = Release::new();
+    let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    door.set_nonblocking(true).unwrap();
+    let address = door.local_addr().unwrap();
+    for query in [
+        format!("http://{address}/model.onnx"),
+        format!("//{address}/share/model.onnx"),
+        format!("id:http://{address}/model.onnx"),
+    ] {
+        let output = release
+            .netkin()
+            .args(["describe", &query])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{query}");
+    }
+    let visitor = door.accept();
+    assert!(visitor.is_err(), "{visitor:?}");
+}
+
+#[test]
 fn tables_carry_no_colour_codes_off_a_terminal() {
     let release = Release::new();
     for arguments in [

@@ -126,6 +126,84 @@ fn compressed_bodies_are_read() {
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn bombs_are_refused_and_the_next_request_is_answered() {
+    let server = Server::start(&[("NETKIN_SERVER_DECOMPRESSED_BYTES", "100000")]);
+    let before = server.post("/v1/search", JSON, &plain_graph()).json();
+    let zeros = vec![0; 10 << 20];
+    let bombs = [
+        ("gzip", gzip(&zeros), 413, "body_too_large"),
+        (
+            "zstd",
+            zstd::encode_all(&*zeros, 19).unwrap(),
+            413,
+            "body_too_large",
+        ),
+        // One bomb in another is unpacked once.
+        ("gzip", gzip(&gzip(&zeros)), 422, "unreadable_model"),
+        (
+            "gzip, gzip",
+            gzip(&gzip(&zeros)),
+            415,
+            "unsupported_encoding",
+        ),
+        ("deflate", vec![0x78, 0x9c], 415, "unsupported_encoding"),
+        ("zstd", gzip(b"{}"), 400, "bad_compression"),
+    ];
+    for (encoding, bomb, status, code) in bombs {
+        assert!(bomb.len() < 100_000);
+        let reply = server.post(
+            "/v1/search",
+            &format!("content-encoding: {encoding}\r\n"),
+            &bomb,
+        );
+        let problem = reply.json();
+        assert_eq!(
+            (reply.status, problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
+    }
+    let after = server.post("/v1/search", JSON, &plain_graph()).json();
+    assert_eq!(before["hits"], after["hits"]);
+}
+
+#[test]
+fn hostile_bodies_are_refused_and_the_next_request_is_answered() {
+    let server = Server::start(&[]);
+    let before = server.post("/v1/search", JSON, &plain_graph()).json();
+    let deep = |open: &str, close: &str| [open.repeat(1 << 18), close.repeat(1 << 18)].concat();
+    let wrapped = format!(r#"{{"graph": {}}}"#, deep("[", "]"));
+    let plain = String::from_utf8(plain_graph()).unwrap();
+    let bodies: [(&str, Vec<u8>); 8] = [
+        ("", b"\x80\x04\x95\0\0cposix\nsystem\n".to_vec()),
+        ("", b"PK\x03\x04\x14\0\0\0../../x".to_vec()),
+        (
+            "",
+            [&(1u64 << 39).to_le_bytes()[..], b"{\"a\":{}}"].concat(),
+        ),
+        ("", vec![0x0b; 1 << 20]),
+        (JSON, deep("[", "]").into()),
+        (JSON, deep("{\"a\":", "}").into()),
+        (JSON, wrapped.into()),
+        (JSON, plain.replacen('{', r#"{"version":1,"#, 1).into()),
+    ];
+    for (headers, body) in bodies {
+        let reply = server.post("/v1/search", headers, &body);
+        let problem = reply.json();
+        assert!(matches!(reply.status, 400 | 422), "{problem}");
+        assert!(problem["code"].is_string());
+    }
+    let after = server.post("/v1/search", JSON, &plain_graph()).json();
+    assert_eq!(before["hits"], after["hits"]);
+}
+
 #[test]
 fn refusals_are_problem_documents_with_a_stable_code() {
     let server = Server::start(&[("NETKIN_SERVER_BODY_BYTES", "10000")]);

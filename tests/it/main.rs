@@ -5,8 +5,15 @@
     reason = "a test that cannot go on should stop with what it met"
 )]
 
+mod agreement;
 mod command_line;
+mod damage;
+mod disguise;
+mod exports;
+mod fixtures;
 mod floors;
 mod http;
+mod invariants;
+mod quantised;
 mod release;
 mod shipped;

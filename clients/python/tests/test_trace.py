@@ -381,6 +381,14 @@ def test_same_module_gives_the_same_bytes():
         (lambda x, m, v: functional.batch_norm(x, m, v), [(2, 3, 4), (3,), (3,)]),
         (lambda x, w, b: functional.linear(x, w, b), [(2, 5, 3), (4, 3), (4,)]),
         (lambda *qkv: functional.scaled_dot_product_attention(*qkv), [(1, 2, 5, 4)] * 3),
+        (lambda x, y: x + y, [(2, 1, 4), (3, 1)]),
+        (lambda x, y: x * y, [(3,), (2, 3)]),
+        (lambda x: 1 - x, [(2, 3)]),
+        (lambda x: x / 2, [(2, 3)]),
+        (lambda x: x.pow(2), [(2, 3)]),
+        (lambda x: functional.silu(x), [(2, 3)]),
+        (lambda x: torch.add(x, x, alpha=2), [(2, 3)]),
+        (lambda x: x.mT + x.mT, [(2, 3)]),
     ],
 )
 def test_shortcuts_agree_with_torch(function, shapes):

@@ -4,7 +4,7 @@ use crate::files::{json, read, write};
 use crate::provenance::{machine, today};
 use anyhow::{Context, Result};
 use netkin::corpus::Corpus;
-use netkin::eval::agreement::{Agreement, Candidate, Export, agreement, markdown};
+use netkin::eval::agreement::{Agreement, Candidate, Cause, Export, agreement, markdown};
 use netkin::eval::labelled;
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
@@ -49,7 +49,10 @@ pub(crate) fn run(exports: &Path, corpus: &Path, model: &Path, out: &Path) -> Re
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let result = agreement(&all, &known);
+    let causes = serde_json::from_slice::<Vec<Cause>>(&read(&exports.join("causes.json"))?)
+        .context("reading the causes of disagreements")?;
+    let mut result = agreement(&all, &known);
+    result.explain(&causes);
     let heading = format!(
         "{}, {}, model {}, by `netkin-train agreement`.",
         today()?,

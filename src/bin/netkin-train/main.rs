@@ -91,9 +91,9 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Corpus {
-    /// Packs the lines that the builders wrote into one file.
+    /// Packs lines of the builders, and packed corpora, into one file.
     Pack {
-        /// Lines of the builders.
+        /// Files of lines, or corpora whose names end in `.corpus`; of one id the first counts.
         #[arg(required = true)]
         sources: Vec<PathBuf>,
         /// The curated families.

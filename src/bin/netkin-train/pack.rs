@@ -4,11 +4,11 @@ use crate::files::{read, write};
 use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use netkin::corpus::{Corpus, Families, Options, Report, pack};
+use netkin::corpus::{Corpus, Families, Options, Report, Source, pack};
 use netkin::import::{Limits, canonical::canonicalise};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -58,13 +58,18 @@ pub(crate) fn run(
     Ok(text)
 }
 
-fn open(path: &Path, bar: &ProgressBar) -> Result<(String, BufReader<impl std::io::Read + use<>>)> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let name = path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    );
-    Ok((name, BufReader::new(bar.wrap_read(file))))
+/// Lines, or a corpus where the name says so.
+fn open(path: &Path, bar: &ProgressBar) -> Result<Source<BufReader<impl Read + use<>>>> {
+    let name = path.display().to_string();
+    let what = || format!("opening {name}");
+    let mut file = bar.wrap_read(File::open(path).with_context(what)?);
+    if path.extension().is_some_and(|suffix| suffix == "corpus") {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(what)?;
+        return Ok(Source::Corpus(Corpus::read(bytes).with_context(what)?));
+    }
+    let lines = BufReader::new(file);
+    Ok(Source::Lines { name, lines })
 }
 
 fn progress_bar(sources: &[PathBuf]) -> Result<ProgressBar> {
@@ -116,8 +121,8 @@ fn summary(corpus: &Corpus, report: &Report, bytes: usize, seconds: f64) -> Stri
     table.set_header(["what", "value"]);
     for (what, value) in [
         ("version", stats.corpus_version.clone()),
-        ("lines", report.lines.to_string()),
-        ("failed lines", report.failures.len().to_string()),
+        ("read", report.read.to_string()),
+        ("failed", report.failures.len().to_string()),
         ("repeated ids", report.repeated.to_string()),
         ("names", stats.names.to_string()),
         (

@@ -5,6 +5,8 @@
 //! of `rules` holds one rewrite, the same for every dialect. The invariant: no rule may depend on
 //! names, node order, batch size or input resolution.
 
+#[cfg(test)]
+mod hostile_tests;
 mod lower;
 mod rules;
 #[cfg(test)]

@@ -50,6 +50,10 @@ fn files_of_weights_are_refused_whatever_their_header_says() {
         let bytes = [&len.to_le_bytes()[..], br#"{"a":{"data_offsets":[0,9]}}"#].concat();
         assert!(refusal(&bytes).contains("safetensors"), "{len}");
     }
+    // Lengths that no file can have are no safetensors, and nothing else either.
+    for len in [1u64 << 40, 1 << 63, u64::MAX] {
+        refusal(&[&len.to_le_bytes()[..], b"{\"a\":{}}"].concat());
+    }
     for (magic, name) in [
         (&b"\x89HDF\r\n\x1a\n"[..], "HDF5"),
         (b"GGUF\x03\0\0\0", "GGUF"),

@@ -87,6 +87,23 @@ fn a_malformed_cell_says_what_is_wrong() {
     assert!(problem(huge).contains("normal_concat"));
 }
 
+#[test]
+fn deep_and_long_cells_are_refused() {
+    let deep = format!("nas:nasbench101:{{\"matrix\":{}", "[".repeat(8_000));
+    assert!(problem(&deep).contains("is not written"));
+    let parentheses = format!("nas:darts:Genotype(normal={}", "[(".repeat(4_000));
+    problem(&parentheses);
+    let long = format!("nas:nasbench201:{}", "|".repeat(1 << 20));
+    assert!(problem(&long).contains("longer"));
+    let wide = format!(
+        "nas:nasbench101:{{\"matrix\":[[{}0]],\"ops\":[]}}",
+        "0,".repeat(5_000)
+    );
+    problem(&wide);
+    let twice = r#"nas:nasbench101:{"matrix":[[0]],"matrix":[[0]],"ops":["input"]}"#;
+    assert!(problem(twice).contains("duplicate"));
+}
+
 proptest! {
     #[test]
     fn no_text_panics(space in "nasbench101|nasbench201|darts", cell in ".{0,200}") {

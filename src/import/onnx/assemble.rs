@@ -96,6 +96,9 @@ impl<'m, 'a> Assembly<'m, 'a, '_> {
                 values: tensor.values.clone(),
             };
             let edge = self.constant(value, tensor.parameters())?;
+            if tensor.is_unsigned_byte() {
+                self.note_type(edge, "uint8")?;
+            }
             self.define(scopes, tensor.name, Some(edge))?;
         }
         for (place, input) in graph.inputs.iter().enumerate() {
@@ -174,6 +177,16 @@ impl<'m, 'a> Assembly<'m, 'a, '_> {
             ..RawNode::default()
         };
         self.emit(node).map(Edge::first)
+    }
+
+    /// Says of what type a constant is, where its values alone do not tell what they mean.
+    fn note_type(&mut self, constant: Edge, name: &str) -> Result<(), Error> {
+        self.budget.take_items::<(Box<str>, RawValue)>(1)?;
+        let attributes = &mut self.raw[constant.node as usize].attributes;
+        attributes
+            .0
+            .push(("type".into(), RawValue::Text(name.into())));
+        Ok(())
     }
 
     fn node(

@@ -39,9 +39,16 @@ fn external_data_is_never_opened_wherever_it_lies() {
     let plain = secret.to_str().unwrap().to_string();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&secret, &link).unwrap();
+    let parent = folder.path().join("parent");
+    std::os::unix::fs::symlink(folder.path(), &parent).unwrap();
+    let through = parent.join("secret");
+    let twin = folder.path().join("twin");
+    std::fs::hard_link(&secret, &twin).unwrap();
     let locations = [
         plain.as_str(),
         link.to_str().unwrap(),
+        through.to_str().unwrap(),
+        twin.to_str().unwrap(),
         "../../../../../../etc/passwd",
         "a/../../x",
         "/dev/zero",

@@ -41,6 +41,11 @@ impl Tensor<'_> {
         }
     }
 
+    /// Of this type, zero is the least value: as a zero point it means something else.
+    pub(super) fn is_unsigned_byte(&self) -> bool {
+        self.kind == 2
+    }
+
     /// Elements that training would change: those of float and quantised tensors.
     pub(super) fn parameters(&self) -> u64 {
         let trainable = matches!(self.kind, 1 | 2 | 3 | 10 | 11 | 16..=23);

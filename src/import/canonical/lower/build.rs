@@ -1,7 +1,8 @@
 //! Adds canonical operators to a working graph: what the dialects share.
 
+use super::infer;
 use super::part::part;
-use crate::graph::{Attributes, Edge, Key, Operator, Shape};
+use crate::graph::{Attributes, Edge, Key, Operator, OperatorGroup, Shape};
 use crate::import::canonical::work::{Operand, Static, Work, WorkNode};
 
 /// A working graph under construction.
@@ -61,12 +62,33 @@ impl Builder {
         self.work.nodes.len()
     }
 
-    /// Nodes added since there were `before` compute on quantised values.
+    /// Products added since there were `before` nodes are of quantised values. What else computes
+    /// on them differs from one way of quantising to the other.
     pub(super) fn mark_quantised(&mut self, before: usize) {
         for node in &mut self.work.nodes[before..] {
-            if node.operator != Operator::Scale {
+            let group = node.operator.group();
+            if matches!(group, OperatorGroup::Learned | OperatorGroup::Product) {
                 node.attributes.set(Key::Quantised, "int8");
             }
+        }
+    }
+
+    /// The value with everything below zero cut off, where it is the result of a linear operator:
+    /// elsewhere it is never negative or the activation is still there.
+    pub(super) fn clipped(&mut self, operand: Operand, by: Operator) -> Operand {
+        let Operand::Data(edge, shape) = &operand else {
+            return operand;
+        };
+        match self.work.nodes[edge.node as usize].operator {
+            Operator::Conv
+            | Operator::ConvTranspose
+            | Operator::Linear
+            | Operator::BatchNorm
+            | Operator::Add => {
+                let shape = shape.clone();
+                self.plain(by, vec![operand], shape)
+            }
+            _ => operand,
         }
     }
 
@@ -88,6 +110,7 @@ impl Builder {
         operands: Vec<Operand>,
         shape: Option<Shape>,
     ) -> Operand {
+        let shape = infer::kept(shape);
         if operator != Operator::Input && !operands.iter().any(Operand::is_data) {
             return Operand::Static(Static {
                 shape,
@@ -115,6 +138,7 @@ impl Builder {
 
     /// The same value arriving in another shape.
     pub(super) fn reshaped(operand: Operand, shape: Option<Shape>) -> Operand {
+        let shape = infer::kept(shape);
         match operand {
             Operand::Data(edge, _) => Operand::Data(edge, shape),
             Operand::Static(value) => Operand::Static(Static {
@@ -384,6 +408,15 @@ impl Builder {
     pub(super) fn node_mut(&mut self, edge: Edge) -> &mut WorkNode {
         &mut self.work.nodes[edge.node as usize]
     }
+}
+
+/// Whether a constant on the left of a product is many matrices, as learned queries with heads
+/// are; a single one is the weight of a layer across positions.
+pub(super) fn is_stack(left: &Operand) -> bool {
+    left.shape().is_some_and(|shape| {
+        let leading = shape.rank().saturating_sub(2);
+        shape.0[..leading].iter().any(|dim| *dim != Some(1))
+    })
 }
 
 pub(super) fn exponent(value: i64) -> Attributes {

@@ -41,6 +41,9 @@ pub(super) fn fold(op: &str, operands: &[Operand], axis: Option<i64>) -> Option<
             let mut all = Vec::new();
             for operand in operands {
                 all.extend_from_slice(values(Some(operand))?);
+                if all.len() as u64 > MOST_VALUES {
+                    return None;
+                }
             }
             vector(all)
         }
@@ -116,22 +119,28 @@ fn range(start: f64, limit: f64, step: f64) -> Option<Static> {
     )
 }
 
-/// The elements at `places` of one axis, in that order.
+/// The elements at `places` of one axis, in that order. A shape may promise more than there is.
 pub(super) fn take(source: &Static, axis: i64, places: &[usize]) -> Option<Static> {
     let (shape, values) = (source.shape.as_ref()?, source.values.as_ref()?);
+    if shape.elements()? != values.len() as u64 {
+        return None;
+    }
     let axis = shape.axis(axis)?;
-    let dims = shape
-        .0
-        .iter()
-        .map(|dim| usize::try_from((*dim)?).ok())
-        .collect::<Option<Vec<_>>>()?;
-    let inner: usize = dims[axis + 1..].iter().product();
-    let outer: usize = dims[..axis].iter().product();
-    let mut taken = Vec::with_capacity(outer * places.len() * inner);
-    for block in 0..outer {
-        for place in places {
-            let start = (block * dims[axis] + place) * inner;
-            taken.extend_from_slice(values.get(start..start + inner)?);
+    let mut taken = Vec::new();
+    if !values.is_empty() {
+        let dims: Vec<usize> = shape.0.iter().flatten().map(|dim| *dim as usize).collect();
+        let inner: usize = dims[axis + 1..].iter().product();
+        let outer: usize = dims[..axis].iter().product();
+        if (outer * inner).saturating_mul(places.len()) as u64 > MOST_VALUES {
+            return None;
+        }
+        for block in 0..outer {
+            for place in places {
+                let start = (block * dims[axis])
+                    .checked_add(*place)?
+                    .checked_mul(inner)?;
+                taken.extend_from_slice(values.get(start..)?.get(..inner)?);
+            }
         }
     }
     let mut shape = shape.clone();
@@ -178,6 +187,9 @@ pub(super) fn transpose(source: &Static) -> Option<Static> {
     let [Some(rows), Some(columns)] = shape.0[..] else {
         return None;
     };
+    if rows.checked_mul(columns)? != values.len() as u64 || values.is_empty() {
+        return None;
+    }
     let (rows, columns) = (rows as usize, columns as usize);
     let moved = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
     let moved = moved

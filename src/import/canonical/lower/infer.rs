@@ -4,6 +4,15 @@
 
 use crate::graph::Shape;
 
+/// Dimensions that any model has. A shape of more is as good as unknown: were it kept, every node
+/// behind it would copy it.
+const MOST_DIMENSIONS: usize = 16;
+
+/// The shape, unless it is absurd.
+pub(super) fn kept(shape: Option<Shape>) -> Option<Shape> {
+    shape.filter(|shape| shape.rank() <= MOST_DIMENSIONS)
+}
+
 /// Shape after broadcasting.
 pub(super) fn broadcast(left: Option<&Shape>, right: Option<&Shape>) -> Option<Shape> {
     let (left, right) = (left?, right?);
@@ -71,6 +80,9 @@ pub(super) fn transpose(source: Option<&Shape>, order: Option<&[i64]>) -> Option
 pub(super) fn unsqueeze(source: Option<&Shape>, axes: &[i64]) -> Option<Shape> {
     let source = source?;
     let rank = source.rank() + axes.len();
+    if rank > MOST_DIMENSIONS {
+        return None;
+    }
     let mut axes: Vec<usize> = axes
         .iter()
         .map(|axis| {

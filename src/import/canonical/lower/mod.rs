@@ -6,6 +6,7 @@
 mod build;
 mod fold;
 mod infer;
+mod memory;
 mod nas;
 mod onnx;
 mod part;
@@ -18,40 +19,21 @@ use crate::graph::Edge;
 use crate::import::{Dialect, RawNode};
 use build::Builder;
 pub(super) use build::heads_of;
+use memory::Memory;
 
 /// What each output of each raw node has become.
 type Values = Vec<Vec<Operand>>;
 
 pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
     let mut builder = Builder::new(limits.nodes);
+    let mut memory = Memory::default();
     let mut values: Values = Vec::with_capacity(raw.nodes.len());
     for (index, node) in raw.nodes.iter().enumerate() {
-        let operands = operands(node, &values);
-        let before = builder.len();
-        let lowered = if &*node.op == "input" {
-            vec![builder.input(node.shapes.first().cloned().flatten())]
-        } else {
-            match raw.dialect {
-                Dialect::Torch => torch::lower(&mut builder, node, operands),
-                Dialect::Onnx => onnx::lower(&mut builder, node, operands),
-                Dialect::Nas => nas::lower(&mut builder, node, operands),
-                Dialect::Keras => {
-                    Err("the keras dialect cannot be read yet; export to ONNX".into())
-                }
-            }
-            .map_err(|problem| Error::Node {
-                node: index,
-                op: node.op.to_string(),
-                problem,
-            })?
-        };
-        if raw.dialect == Dialect::Onnx && quantised::is_quantised(raw, node) {
-            builder.mark_quantised(before);
-        }
+        let lowered = lower_node(&mut builder, raw, index, operands(node, &values))?;
         if builder.is_full() {
             return Err(Error::TooMany(limits.nodes));
         }
-        values.push(lowered);
+        values.push(memory.remembered(lowered));
     }
     let outputs = raw
         .outputs
@@ -59,6 +41,32 @@ pub(super) fn lower(raw: &RawGraph, limits: &Limits) -> Result<Work, Error> {
         .filter_map(|edge| data_edge(&values, *edge))
         .collect();
     Ok(builder.finish(outputs))
+}
+
+fn lower_node(
+    builder: &mut Builder,
+    raw: &RawGraph,
+    index: usize,
+    operands: Vec<Operand>,
+) -> Result<Vec<Operand>, Error> {
+    let node = &raw.nodes[index];
+    if &*node.op == "input" {
+        let shape = node.shapes.first().cloned().flatten();
+        return Ok(vec![builder.input(shape)]);
+    }
+    let before = builder.len();
+    let lowered = match raw.dialect {
+        Dialect::Torch => torch::lower(builder, node, operands),
+        Dialect::Onnx => onnx::lower(builder, node, operands)
+            .map(|lowered| quantised::settle(builder, raw, node, before, lowered)),
+        Dialect::Nas => nas::lower(builder, node, operands),
+        Dialect::Keras => Err("the keras dialect cannot be read yet; export to ONNX".into()),
+    };
+    lowered.map_err(|problem| Error::Node {
+        node: index,
+        op: node.op.to_string(),
+        problem,
+    })
 }
 
 fn operands(node: &RawNode, values: &Values) -> Vec<Operand> {

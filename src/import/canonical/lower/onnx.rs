@@ -1,6 +1,6 @@
 //! The `onnx` dialect: operators of every opset from 7 on, with shapes inferred on the way.
 
-use super::build::{Builder, Window};
+use super::build::{Builder, Window, is_stack};
 use super::infer::{self, Sliding};
 use super::{fold, quantised, torch};
 use crate::graph::{Attributes, Edge, Key, Operator, Shape};
@@ -119,7 +119,7 @@ pub(super) fn lower(builder: &mut Builder, node: &RawNode, operands: Vec<Operand
         } else {
             None
         };
-        return Ok(vec![Operand::Static(dims.unwrap_or_default())]);
+        return Ok(vec![Operand::Static(dims.unwrap_or_else(unknown_dims))]);
     }
     if op == "Size" {
         let size = call.shape_at(0).and_then(Shape::elements);
@@ -137,6 +137,14 @@ pub(super) fn lower(builder: &mut Builder, node: &RawNode, operands: Vec<Operand
         return Ok(vec![lowered]);
     }
     Ok(general(builder, op, &call))
+}
+
+/// The dimensions of a value of unknown rank: a vector, and nothing else is known.
+fn unknown_dims() -> Static {
+    Static {
+        shape: Some(Shape(vec![None])),
+        values: None,
+    }
 }
 
 fn constant(node: &RawNode) -> Operand {
@@ -257,7 +265,9 @@ fn sliced(call: &Call<'_>, source: &Static) -> Option<Static> {
             .copied()
             .unwrap_or(1);
         let total = usize::try_from(value.shape.as_ref()?.dim(axis)?).ok()?;
-        value.values.as_ref()?;
+        if total > value.values.as_ref()?.len() {
+            return None;
+        }
         value = fold::take(&value, axis, &fold::places(total, *start, *end, step))?;
     }
     Some(value)
@@ -266,6 +276,12 @@ fn sliced(call: &Call<'_>, source: &Static) -> Option<Static> {
 fn selected(call: &Call<'_>, source: &Static) -> Option<Static> {
     let axis = call.int("axis").unwrap_or(0);
     let indices = call.operands.get(1)?.as_static()?;
+    if source.shape == unknown_dims().shape {
+        return Some(Static {
+            shape: indices.shape.clone(),
+            values: repeated(Some(f64::NAN), indices.shape.as_ref()),
+        });
+    }
     let total = i64::try_from(source.shape.as_ref()?.dim(axis)?).ok()?;
     let places = call.values(1)?.iter().map(|index| {
         let index = if *index < 0.0 {
@@ -827,7 +843,7 @@ fn matmul(builder: &mut Builder, left: Operand, right: Operand, call: &Call<'_>)
             let dim = |axis| weight.as_ref().and_then(|weight| weight.dim(axis));
             builder.linear(left, dim(-2), dim(-1), shape)
         }
-        (false, true) => {
+        (false, true) if !is_stack(&left) => {
             let weight = left.shape().cloned();
             let dim = |axis| weight.as_ref().and_then(|weight| weight.dim(axis));
             builder.linear(right, dim(-1), dim(-2), shape)
@@ -915,6 +931,7 @@ fn general(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         attributes.set(Key::Operand, "parameter");
     }
     let inferred = match operator {
+        Operator::Gather if op == "GatherElements" => call.shape_at(1).cloned(),
         Operator::Unknown { .. } | Operator::TopK | Operator::Gather | Operator::NonZero => None,
         Operator::Compare | Operator::Logical | Operator::Where => {
             infer::broadcast(call.shape_at(0), call.shape_at(1))

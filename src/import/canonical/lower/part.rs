@@ -27,13 +27,13 @@ fn known_part(total: u64, start: u64, len: u64) -> Option<String> {
         0
     };
     if (2..=MOST_SHARES).contains(&shares) {
-        return Some(format!("{}/{shares}", start / len + 1));
+        return Some(format!("{}/{shares}", (start / len).saturating_add(1)));
     }
     Some(
         match (len, start) {
             (1, _) => "one",
             (_, 0) => "head",
-            _ if start + len >= total => "tail",
+            _ if start >= total - len => "tail",
             _ => "middle",
         }
         .into(),
@@ -53,6 +53,12 @@ mod tests {
     #[test]
     fn everything_is_no_part() {
         assert_eq!(part(Some(5), 0, Some(5)), None);
+    }
+
+    #[test]
+    fn absurd_starts_do_not_overflow() {
+        assert_eq!(part(Some(100), u64::MAX, Some(3)).as_deref(), Some("tail"));
+        assert!(part(Some(2), u64::MAX, Some(1)).is_some());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Quantised operators are their float twins: scales and zero points vanish, an attribute stays.
 //!
 //! An operator computes on quantised values when its name says so, or when it stands between
-//! `DequantizeLinear` nodes, which is how it is written when runtimes are to fuse them.
+//! `DequantizeLinear` nodes, which is how it is written when runtimes are to fuse them. A ReLU that
+//! a zero point makes superfluous was dropped by the quantiser and comes back.
 
-use crate::graph::Edge;
+use super::build::Builder;
+use crate::graph::{Edge, Operator};
 use crate::import::canonical::work::Operand;
-use crate::import::{RawGraph, RawNode};
+use crate::import::{RawGraph, RawNode, RawValue};
 
 /// Layout that may stand between a `DequantizeLinear` and its reader.
 const REACH: usize = 4;
@@ -29,6 +31,19 @@ const TWINS: &[(&str, &str, &[usize])] = &[
     ("DynamicQuantizeLSTM", "LSTM", &[0, 1, 2, 3, 4, 5, 6, 7]),
 ];
 
+/// Operators that write quantised values, and where the zero point of the result is among their
+/// operands; its scale comes before it.
+const ZERO_POINTS: &[(&str, usize)] = &[
+    ("QuantizeLinear", 2),
+    ("QLinearConv", 7),
+    ("QLinearMatMul", 7),
+    ("QLinearAdd", 7),
+    ("QGemm", 8),
+];
+
+/// Steps between the least and the greatest value of eight bits.
+const STEPS: f64 = 255.0;
+
 /// The float operator with the operands that it would have.
 pub(super) fn float_twin(op: &str, operands: Vec<Operand>) -> (&str, Vec<Operand>) {
     if op == "QLinearConcat" {
@@ -42,8 +57,26 @@ pub(super) fn float_twin(op: &str, operands: Vec<Operand>) -> (&str, Vec<Operand
     (*twin, places.iter().map(at).collect())
 }
 
+/// What lowering made of `node` (the nodes from `before` on), settled as its quantisation asks.
+pub(super) fn settle(
+    builder: &mut Builder,
+    raw: &RawGraph,
+    node: &RawNode,
+    before: usize,
+    lowered: Vec<Operand>,
+) -> Vec<Operand> {
+    if is_quantised(raw, node) {
+        builder.mark_quantised(before);
+    }
+    let Some(by) = clipping(raw, node) else {
+        return lowered;
+    };
+    let clip = |value| builder.clipped(value, by.clone());
+    lowered.into_iter().map(clip).collect()
+}
+
 /// True when `node` computes on quantised values.
-pub(super) fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
+fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
     let op = &*node.op;
     if op == "QLinearConcat" || TWINS.iter().any(|(name, ..)| *name == op) {
         return true;
@@ -57,6 +90,43 @@ pub(super) fn is_quantised(raw: &RawGraph, node: &RawNode) -> bool {
             let edge = node.inputs.get(place).copied().flatten();
             edge.is_some_and(|edge| is_dequantised(raw, edge))
         })
+}
+
+/// The ReLU that the result of `node` passes, because zero is the least value that it can take.
+///
+/// A ceiling of 6 shows only where the range was measured up to it.
+fn clipping(raw: &RawGraph, node: &RawNode) -> Option<Operator> {
+    let (_, place) = ZERO_POINTS.iter().find(|(name, _)| *name == &*node.op)?;
+    let at = |place: usize| {
+        let edge = node.inputs.get(place).copied().flatten()?;
+        raw.nodes.get(edge.node as usize)
+    };
+    if !is_least(at(*place)?) {
+        return None;
+    }
+    let scale = at(place - 1).and_then(scalar).unwrap_or(0.0);
+    let six = (STEPS * scale - 6.0).abs() < 0.01;
+    Some(if six { Operator::Relu6 } else { Operator::Relu })
+}
+
+/// -128, or 0 where negative values cannot be.
+fn is_least(constant: &RawNode) -> bool {
+    let unsigned = constant.attribute("type").and_then(RawValue::as_text) == Some("uint8");
+    scalar(constant) == Some(if unsigned { 0.0 } else { -128.0 })
+}
+
+/// The value of a constant of one element.
+fn scalar(constant: &RawNode) -> Option<f64> {
+    match constant.attribute("value")? {
+        RawValue::Constant {
+            values: Some(values),
+            ..
+        } => match values.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn is_dequantised(raw: &RawGraph, edge: Edge) -> bool {
@@ -127,7 +197,6 @@ mod tests {
             r = Relu(x)
             y = com.microsoft::QLinearAdd(x, 0.1, 0, r, 0.2, 0, 0.3, 0)";
         assert_eq!(operators(&onnx(sum)), "relu add");
-        assert_eq!(shown(&onnx(sum), "add"), "add quantised=int8");
         let parts = "x = input -> 1x8
             r = Relu(x)
             y = com.microsoft::QLinearConcat(0.1, 0, x, 0.1, 0, r, 0.2, 0) axis=1";
@@ -177,6 +246,53 @@ mod tests {
             y, h, c = com.microsoft::DynamicQuantizeLSTM(x, w:2x8x64, w:2x16x64, w:2x128) hidden_size=16 direction=bidirectional";
         let expected = "lstm in_channels=8 hidden=16 direction=both quantised=int8";
         assert_eq!(shown(&onnx(text), "lstm"), expected);
+    }
+
+    #[test]
+    fn only_products_say_that_they_are_quantised() {
+        // Every way of quantising agrees on them and on nothing else.
+        let sum =
+            "x = input -> 1x8\nz = input -> 1x8\ny = QLinearAdd(x, 0.1, 0, z, 0.2, 0, 0.3, 0)";
+        assert_eq!(shown(&onnx(sum), "add"), "add");
+        let pool = "x = input -> 1x8x6x6\ny = QLinearGlobalAveragePool(x, 0.1, 0, 0.2, 0)";
+        assert_eq!(shown(&onnx(pool), "global_avg_pool"), "global_avg_pool");
+    }
+
+    #[test]
+    fn a_relu_that_the_zero_point_replaces_comes_back() {
+        let quantised = |point: &str, scale: &str| {
+            let text = format!(
+                "x = input -> 1x8x6x6
+                c = Conv(x, w:4x8x3x3)
+                q = QuantizeLinear(c, {scale}, {point})
+                y = DequantizeLinear(q, {scale}, {point})"
+            );
+            operators(&onnx(&text))
+        };
+        assert_eq!(quantised("-128", "0.1"), "conv relu");
+        assert_eq!(quantised("-128", "0.0235294"), "conv relu6");
+        assert_eq!(quantised("-20", "0.1"), "conv");
+        // Of an unknown type, zero may be in the middle.
+        assert_eq!(quantised("0", "0.1"), "conv");
+        let whole = "x = input -> 1x8x6x6
+            c = QLinearConv(x, 0.1, 0, w:4x8x3x3, 0.2, 0, 0.3, -128, w:4)
+            d = QLinearConv(x, 0.1, 0, w:4x8x3x3, 0.2, 0, 0.3, 5, w:4)
+            y = QLinearAdd(c, 0.1, 0, d, 0.2, 0, 0.3, -128)";
+        assert_eq!(operators(&onnx(whole)), "conv relu conv add relu");
+    }
+
+    #[test]
+    fn values_that_are_not_negative_anyway_get_no_relu() {
+        let text = |op: &str| {
+            format!(
+                "x = input -> 1x8x6x6
+                c = {op}(x)
+                q = QuantizeLinear(c, 0.1, -128)
+                y = DequantizeLinear(q, 0.1, -128)"
+            )
+        };
+        assert_eq!(operators(&onnx(&text("Relu"))), "relu");
+        assert_eq!(operators(&onnx(&text("Sigmoid"))), "sigmoid");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Shapes come with the trace, so nothing is inferred here.
 
-use super::build::{Builder, Window, exponent};
+use super::build::{Builder, Window, exponent, is_stack};
 use crate::graph::{Attributes, Key, Operator, Shape};
 use crate::import::canonical::work::{Operand, Static};
 use crate::import::{Map, RawNode, RawValue};
@@ -224,7 +224,7 @@ fn split(builder: &mut Builder, name: &str, call: &Call<'_>) -> Vec<Operand> {
     }
     .unwrap_or(0);
     let total = operand.shape().and_then(|shape| shape.dim(axis));
-    let mut start = 0;
+    let mut start = 0u64;
     (0..call.node.shapes.len())
         .map(|port| {
             let shape = call.shape(port);
@@ -234,7 +234,7 @@ fn split(builder: &mut Builder, name: &str, call: &Call<'_>) -> Vec<Operand> {
                 shape.as_ref().and_then(|shape| shape.dim(axis))
             };
             let slice = builder.slice(operand.clone(), total, start, len, 1, shape);
-            start += len.unwrap_or(0);
+            start = start.saturating_add(len.unwrap_or(0));
             slice
         })
         .collect()
@@ -564,7 +564,7 @@ fn linear(
 fn product(builder: &mut Builder, left: Operand, right: Operand, shape: Option<Shape>) -> Operand {
     match (left.is_data(), right.is_data()) {
         (true, false) => linear(builder, left, &right, shape, false),
-        (false, true) => linear(builder, right, &left, shape, true),
+        (false, true) if !is_stack(&left) => linear(builder, right, &left, shape, true),
         _ => builder.plain(Operator::MatMul, vec![left, right], shape),
     }
 }

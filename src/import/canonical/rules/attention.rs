@@ -53,11 +53,11 @@ fn fuse_product(work: &mut Work, node: usize) {
     }
 }
 
-/// Heads are a dimension of the query; where they are merged with the batch, the width of the
-/// projection tells how many there were.
+/// Heads are a dimension of the query, and of the values if the query's shape is unknown; where
+/// they are merged with the batch, the width of the projection tells how many there were.
 fn heads(work: &Work, scores: usize, node: usize, values: usize) -> Option<u64> {
-    let query = work.operand(scores, 0);
-    let shape = query.shape()?;
+    let (query, value) = (work.operand(scores, 0), work.operand(node, values));
+    let shape = query.shape().or(value.shape())?;
     if shape.rank() != 3 {
         return heads_of(shape);
     }
@@ -266,6 +266,19 @@ mod tests {
             y = MatMul(w, v)",
         );
         assert_eq!(operators(&guarded), "attention");
+    }
+
+    #[test]
+    fn queries_may_be_learned() {
+        let learned = onnx(
+            "k = input -> 1x4x8x16
+            v = input -> 1x4x16x8
+            s = MatMul(w:1x4x20x8, k)
+            p = Softmax(s)
+            y = MatMul(p, v)",
+        );
+        assert_eq!(operators(&learned), "attention");
+        assert_eq!(shown(&learned, "attention"), "attention heads=4");
     }
 
     #[test]

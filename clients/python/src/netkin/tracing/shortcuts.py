@@ -61,10 +61,60 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **named: Any)
     return torch.empty(shape, dtype=query.dtype, device="meta")
 
 
+def _elementwise(x: Any, y: Any, *rest: Any, **named: Any) -> Tensor | None:
+    """Of dense real tensors of one dtype, or of one such tensor and a Python number."""
+    if rest or named or not all(_is_plain(operand) for operand in (x, y)):
+        return None
+    tensors = [operand for operand in (x, y) if isinstance(operand, Tensor)]
+    if len(tensors) == 1:
+        return torch.empty_like(tensors[0])
+    if tensors[0].dtype != tensors[1].dtype:
+        return None
+    shape = _broadcast(tensors[0].shape, tensors[1].shape)
+    return torch.empty(shape, dtype=tensors[0].dtype, device="meta") if shape else None
+
+
+def _unary(x: Tensor, *rest: Any, **named: Any) -> Tensor | None:
+    """Of one dense real tensor, out of place."""
+    if rest or any(value not in (None, False) for value in named.values()):
+        return None
+    return torch.empty_like(x) if isinstance(x, Tensor) and _is_plain(x) else None
+
+
+def _power(x: Tensor, exponent: Any, **named: Any) -> Tensor | None:
+    return _unary(x) if isinstance(exponent, (int, float)) and not named else None
+
+
+def _is_plain(operand: Any) -> bool:
+    if isinstance(operand, Tensor):
+        dense = operand.is_meta and operand.is_floating_point() and operand.is_contiguous()
+        return dense and operand.dim() > 0
+    return isinstance(operand, (int, float)) and not isinstance(operand, bool)
+
+
+def _broadcast(x: torch.Size, y: torch.Size) -> tuple[int, ...] | None:
+    """The common shape of two operands, or None where they do not fit."""
+    longer, shorter = (x, y) if len(x) >= len(y) else (y, x)
+    padded = (1,) * (len(longer) - len(shorter)) + tuple(shorter)
+    pairs = list(zip(longer, padded, strict=True))
+    if any(a != b and 1 not in (a, b) for a, b in pairs):
+        return None
+    return tuple(b if a == 1 else a for a, b in pairs)
+
+
+_ELEMENTWISE = {
+    *("add", "sub", "mul", "div", "true_divide", "__add__", "__sub__", "__mul__", "__truediv__"),
+    *("__radd__", "__rsub__", "__rmul__", "__rtruediv__"),
+}
+_UNARY = {"silu", "neg", "__neg__", "rsqrt", "sigmoid", "tanh", "exp", "sin", "cos"}
+
 _RULES: dict[str, Callable[..., Tensor | None]] = {
     "batch_norm": _batch_norm,
     "gelu": _gelu,
     "layer_norm": _layer_norm,
     "linear": _linear,
     "scaled_dot_product_attention": _attention,
+    **dict.fromkeys(("pow", "__pow__"), _power),
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_UNARY, _unary),
 }

@@ -1,0 +1,78 @@
+//! Keep-alive connections that ask as fast as they are answered.
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+pub(crate) const CONNECTIONS: usize = 32;
+
+/// What one server did in one stretch of time.
+pub(crate) struct Load {
+    pub(crate) per_second: f64,
+    pub(crate) latencies: Vec<Duration>,
+}
+
+/// Asks `address` for `time`, the connections starting at different places of `bodies`.
+pub(crate) fn load(address: SocketAddr, bodies: &Arc<[Bytes]>, time: Duration) -> Load {
+    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    let started = Instant::now();
+    let latencies = runtime.block_on(async {
+        let ask = |number| tokio::spawn(connection(address, Arc::clone(bodies), number, time));
+        let connections: Vec<_> = (0..CONNECTIONS).map(ask).collect();
+        let mut latencies = Vec::new();
+        for connection in connections {
+            latencies.extend(connection.await.expect("every request is answered"));
+        }
+        latencies
+    });
+    Load {
+        per_second: latencies.len() as f64 / started.elapsed().as_secs_f64(),
+        latencies,
+    }
+}
+
+async fn connection(
+    address: SocketAddr,
+    bodies: Arc<[Bytes]>,
+    number: usize,
+    time: Duration,
+) -> Vec<Duration> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.expect("the server listens");
+    stream.set_nodelay(true).expect("TCP has this option");
+    let (mut requests, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("the server speaks HTTP");
+    tokio::spawn(connection);
+    let started = Instant::now();
+    let mut latencies = Vec::new();
+    let mut place = number * bodies.len() / CONNECTIONS;
+    while started.elapsed() < time {
+        let body = bodies[place % bodies.len()].clone();
+        place += 1;
+        let asked = Instant::now();
+        ask(&mut requests, body).await;
+        latencies.push(asked.elapsed());
+    }
+    latencies
+}
+
+async fn ask(requests: &mut http1::SendRequest<Full<Bytes>>, body: Bytes) {
+    let request = Request::post("/v1/search")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(body))
+        .expect("the parts are valid");
+    requests.ready().await.expect("the connection stays open");
+    let response = requests.send_request(request).await;
+    let response = response.expect("the connection stays open");
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = response.into_body().collect().await;
+    body.expect("the answer is whole");
+}

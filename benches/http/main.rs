@@ -1,0 +1,189 @@
+//! What `netkin serve` costs: its start, its memory, and searches by id over HTTP against an empty
+//! route, each server a process of its own.
+
+#![allow(missing_docs, clippy::print_stderr)]
+
+mod load;
+#[path = "../padded/mod.rs"]
+mod padded;
+mod server;
+#[path = "../sheet/mod.rs"]
+mod sheet;
+
+use hyper::body::Bytes;
+use load::{CONNECTIONS, Load, load};
+use server::Server;
+use sheet::{Sheet, Times, row, verdict};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STARTS: usize = 5;
+const ROUNDS: usize = 5;
+const STRETCH: Duration = Duration::from_millis(700);
+/// Entries that are asked about in turn.
+const IDS: usize = 64;
+const READY_BUDGET_MS: f64 = 1_000.0;
+const MEMORY_BUDGET_MB: f64 = 200.0;
+const SHARE_BUDGET: f64 = 0.5;
+
+/// A corpus to serve.
+struct Served<'a> {
+    what: String,
+    assets: &'a Path,
+    data: &'a Path,
+    bodies: Arc<[Bytes]>,
+}
+
+impl<'a> Served<'a> {
+    fn new(name: &str, assets: &'a Path, data: &'a Path) -> Self {
+        let bytes = std::fs::read(assets.join("corpus/netkin.corpus")).expect("it is there");
+        let corpus = netkin::corpus::Corpus::read(bytes).expect("it is whole");
+        let entries = corpus.entries();
+        let asked = entries.iter().step_by(entries.len() / IDS).take(IDS);
+        Self {
+            what: format!("{name}, {} entries", entries.len()),
+            bodies: asked
+                .map(|entry| Bytes::from(serde_json::json!({ "id": entry.id }).to_string()))
+                .collect(),
+            assets,
+            data,
+        }
+    }
+
+    fn start(&self) -> Server {
+        Server::netkin(self.assets, self.data)
+    }
+}
+
+/// Time to ready, and memory a moment later, over several starts.
+fn starts(served: &Served<'_>) -> (Times, Times) {
+    let measured = (0..STARTS).map(|_| {
+        let server = served.start();
+        let ready = server.time_to_ready();
+        std::thread::sleep(Duration::from_millis(300));
+        (ready, server.resident_mb())
+    });
+    let (ready, memory): (Vec<_>, Vec<_>) = measured.unzip();
+    (Times::of(ready), Times::of_ms(memory))
+}
+
+fn start_section(corpora: &[Served<'_>]) -> Sheet {
+    let mut sheet = Sheet::new("Start and memory of the server");
+    sheet.paragraph(&format!(
+        "`cargo bench --bench http`: `netkin serve` from the start of the process until `/health/ready` says so, and\n\
+         its resident memory 0.3 s later, before any query; {STARTS} starts. The padded corpus repeats the shipped entries\n\
+         under new ids, over the smallest of their graphs; graphs stay packed in memory, so real ones would add\n\
+         some megabytes."
+    ));
+    let (mut slowest, mut largest) = (0f64, 0f64);
+    let mut rows = Vec::new();
+    for served in corpora {
+        let (ready, memory) = starts(served);
+        slowest = slowest.max(ready.median());
+        largest = largest.max(memory.quantile(1.0));
+        let memory = format!("{:.0} MB", memory.quantile(1.0));
+        rows.push(row(&served.what, ready.cells().into_iter().chain([memory])));
+    }
+    let header = [
+        "corpus",
+        "fastest ms",
+        "p50 ms",
+        "p99 ms",
+        "most resident memory",
+    ];
+    sheet.table(&header, &rows);
+    sheet.paragraph(&format!(
+        "Budget: ready in ≤ 1 s ({}) and ≤ {MEMORY_BUDGET_MB} MB ({}).",
+        verdict(slowest <= READY_BUDGET_MS),
+        verdict(largest <= MEMORY_BUDGET_MB)
+    ));
+    sheet
+}
+
+/// One stretch after another for the empty route and each corpus, after one that does not count.
+fn loads(corpora: &[Served<'_>]) -> Vec<Vec<Load>> {
+    let mut servers = vec![(Server::empty(), Arc::clone(&corpora[0].bodies))];
+    for served in corpora {
+        let server = served.start();
+        server.time_to_ready();
+        servers.push((server, Arc::clone(&served.bodies)));
+    }
+    let mut loads: Vec<Vec<Load>> = servers.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for ((server, bodies), loads) in servers.iter().zip(&mut loads) {
+            let load = load(server.address, bodies, STRETCH);
+            if round > 0 {
+                loads.push(load);
+            }
+        }
+    }
+    loads
+}
+
+fn load_row(what: &str, loads: &[Load], empty: &[Load]) -> (Vec<String>, f64) {
+    let per_second = Times::of_ms(loads.iter().map(|load| load.per_second)).median();
+    let shares = loads.iter().zip(empty);
+    let shares = shares.map(|(load, empty)| load.per_second / empty.per_second);
+    let share = Times::of_ms(shares).median();
+    let latencies = loads.iter().flat_map(|load| load.latencies.iter().copied());
+    let [_, p50, p99] = Times::of(latencies).cells();
+    let cells = [
+        format!("{per_second:.0}"),
+        format!("{:.0} %", share * 100.0),
+        p50,
+        p99,
+    ];
+    (row(what, cells), share)
+}
+
+fn load_section(corpora: &[Served<'_>]) -> Sheet {
+    let loads = loads(corpora);
+    let mut sheet = Sheet::new("HTTP: search by id");
+    sheet.paragraph(&format!(
+        "`cargo bench --bench http`: {CONNECTIONS} keep-alive connections of a client on the same machine send\n\
+         `POST /v1/search` with the ids of {IDS} entries in turn, k = 10, every one of which is searched for anew. The servers\n\
+         take turns, {ROUNDS} times {} ms each; the share is the median over the rounds. netkin runs with the settings it\n\
+         ships with, its log written to a file; the empty route is axum's `Json({{}})` under `axum::serve`.",
+        STRETCH.as_millis()
+    ));
+    let mut rows = vec![load_row("empty route", &loads[0], &loads[0]).0];
+    let mut verdicts = Vec::new();
+    for (served, measured) in corpora.iter().zip(&loads[1..]) {
+        let (cells, share) = load_row(&served.what, measured, &loads[0]);
+        rows.push(cells);
+        verdicts.push(format!(
+            "{} for {}",
+            verdict(share >= SHARE_BUDGET),
+            served.what
+        ));
+    }
+    let header = [
+        "what",
+        "requests/s",
+        "of the empty route",
+        "p50 ms",
+        "p99 ms",
+    ];
+    sheet.table(&header, &rows);
+    sheet.paragraph(&format!(
+        "Budget: at least half of what the empty route answers ({}).",
+        verdicts.join(", ")
+    ));
+    sheet
+}
+
+fn main() {
+    if std::env::args().any(|argument| argument == server::EMPTY_ROUTE) {
+        return server::serve_empty_route();
+    }
+    let padded = padded::padded_assets();
+    let data = tempfile::tempdir().expect("there is a temporary folder");
+    let shipped = padded::shipped();
+    let corpora = [
+        Served::new("shipped corpus", &shipped, data.path()),
+        Served::new("padded corpus", padded.path(), data.path()),
+    ];
+    start_section(&corpora).print();
+    load_section(&corpora).print();
+}
