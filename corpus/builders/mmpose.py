@@ -5,6 +5,7 @@ Run from the repository's root: ``python -m corpus.builders.mmpose``.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -34,8 +35,12 @@ class Estimator(nn.Module):
 
 
 def candidates() -> list[Candidate]:
-    """One candidate for each distinct model."""
-    return [_candidate(config) for config in openmmlab.configs("mmpose")]
+    """One candidate for each distinct model, but for distillers: their students have configs too."""
+    return [
+        _candidate(config)
+        for config in openmmlab.configs("mmpose")
+        if config.model["type"] != "DWPoseDistiller"
+    ]
 
 
 def _candidate(config: openmmlab.Config) -> Candidate:
@@ -53,8 +58,7 @@ def _candidate(config: openmmlab.Config) -> Candidate:
 
 
 def _build(config: openmmlab.Config) -> nn.Module:
-    model = openmmlab.build("mmpose", config)
-    return Estimator(getattr(model, "student", model))  # a distiller's teacher is another entry
+    return Estimator(openmmlab.build("mmpose", config))
 
 
 def _image_size(config: openmmlab.Config) -> tuple[int, int]:
@@ -68,11 +72,10 @@ def _image_size(config: openmmlab.Config) -> tuple[int, int]:
 def _lifter_shape(config: openmmlab.Config) -> tuple[int, ...]:
     """Sequences of joints: flat vectors for convolutions, points for transformers."""
     backbone = config.model["backbone"]
-    frames = backbone.get("seq_len") or config.content.get("train_pipeline_seq_len") or 243
     if backbone["type"] == "DSTFormer":
-        return (1, frames, JOINTS, backbone.get("in_channels", 3))
-    convolved = backbone["type"] == "TCN" and len(backbone.get("kernel_sizes", ())) > 1
-    return (1, backbone["in_channels"], frames if convolved else 1)
+        return (1, backbone["seq_len"], JOINTS, backbone.get("in_channels", 3))
+    frames = math.prod(backbone["kernel_sizes"])  # exactly what one prediction looks at
+    return (1, backbone["in_channels"], frames)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ MMDET_VERSION = "3.0.0"
 ABSENT = (  # for data, metrics and drawing; and what needs an older transformers, or is not shipped
     *("numba", "xtcocotools", "open3d", "nuscenes", "lyft_dataset_sdk", "trimesh", "plyfile"),
     *("lpips", "av", "controlnet_aux", "facexlib", "imgaug", "mediapipe", "resize_right"),
-    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers"),
+    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap"),
     *("mmaction.models.localizers.drn", "mmaction.models.multimodal"),
     "mmpretrain.models.multimodal",
 )
@@ -57,7 +57,8 @@ def _operator(function: type[Any]) -> Callable[..., Any]:
     def run_forward(*arguments: Any) -> Any:
         return function.forward(_Context(), *arguments)
 
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", function.__name__.removesuffix("Function"))
+    name = function.__name__.removesuffix("Function").replace("RoI", "Roi")
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     run_forward.__name__ = words.lower()
     return run_forward
 

@@ -27,8 +27,8 @@ from typing import Any
 import torch
 from netkin import skeleton, trace
 
-TIME_LIMIT_S = 120  # of processor time: how busy the machine is decides nothing
-WAITING_LIMIT_S = 1200  # for a worker that waits and does not compute
+TIME_LIMIT_S = 120  # of processor time, so that a busy machine fails nothing
+WAITING_LIMIT_S = 10 * TIME_LIMIT_S  # for a worker that waits for something
 MEMORY_LIMIT_BYTES = 6 << 30
 NODE_LIMIT = 20_000
 WORKER_RENEWAL_BYTES = 2 << 30  # a worker that has grown beyond this is replaced between models
@@ -148,16 +148,22 @@ class _Worker:
         return _line({"entry": entry.to_dict(), "error": reason})
 
     def _answers_in_time(self) -> bool:
-        started, started_s = time.monotonic(), self._processor_s()
+        started, spent = time.monotonic(), self._processor_seconds()
         while not self._pipe.poll(1):
-            computed_s = self._processor_s() - started_s
-            if computed_s > TIME_LIMIT_S or time.monotonic() - started > WAITING_LIMIT_S:
+            if self._processor_seconds() - spent > TIME_LIMIT_S:
+                return False
+            if time.monotonic() - started > WAITING_LIMIT_S:
                 return False
         return True
 
-    def _processor_s(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def _processor_seconds(self) -> float:
+        """What the process has used so far; none if it has died, which the pipe will tell."""
+        try:
+            statistics = Path(f"/proc/{self._process.pid}/stat").read_text()
+        except FileNotFoundError:
+            return 0.0
+        user, system = statistics.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def is_fit(self) -> bool:
         """Whether the process lives and is small enough to go on."""

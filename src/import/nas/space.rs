@@ -110,8 +110,14 @@ impl Code {
             last if last + 1 == count => "output",
             interior => Self::OPS[usize::from(self.ops >> (2 * (interior - 1)) & 3)],
         };
-        let ops: Vec<String> = (0..count).map(|vertex| format!("\"{}\"", op(vertex))).collect();
-        format!("{{\"matrix\":[{}],\"ops\":[{}]}}", rows.join(","), ops.join(","))
+        let ops: Vec<String> = (0..count)
+            .map(|vertex| format!("\"{}\"", op(vertex)))
+            .collect();
+        format!(
+            "{{\"matrix\":[{}],\"ops\":[{}]}}",
+            rows.join(","),
+            ops.join(",")
+        )
     }
 }
 
@@ -160,11 +166,11 @@ fn is_whole(edges: u64, count: usize) -> bool {
 }
 
 /// The orders of interior vertices that keep the edges; none when another order makes them smaller.
-fn symmetries_if_smallest<'a>(
+fn symmetries_if_smallest(
     edges: u64,
     count: usize,
-    orders: &'a [Vec<usize>],
-) -> Option<Vec<&'a [usize]>> {
+    orders: &[Vec<usize>],
+) -> Option<Vec<&[usize]>> {
     let mut symmetries = Vec::new();
     for order in orders {
         let place = |vertex: usize| match vertex {
@@ -194,7 +200,9 @@ fn labellings(count: usize, symmetries: &[&[usize]]) -> impl Iterator<Item = u16
     (0..3u32.pow(interior as u32)).filter_map(move |number| {
         let ops = |vertex: usize| (number / 3u32.pow(vertex as u32) % 3) as u16;
         let code = |place: &dyn Fn(usize) -> usize| {
-            (0..interior).fold(0u16, |code, vertex| code | ops(vertex) << (2 * place(vertex)))
+            (0..interior).fold(0u16, |code, vertex| {
+                code | ops(vertex) << (2 * place(vertex))
+            })
         };
         let own = code(&|vertex| vertex);
         symmetries
