@@ -28,6 +28,7 @@ import torch
 from netkin import skeleton, trace
 
 TIME_LIMIT_S = 120  # of processor time
+WAIT_LIMIT_S = 1_800  # for a worker that hangs without computing
 POLL_S = 2
 MEMORY_LIMIT_BYTES = 6 << 30
 NODE_LIMIT = 20_000
@@ -140,7 +141,8 @@ class _Worker:
         try:
             deadline = self._cpu_s() + TIME_LIMIT_S
             self._pipe.send(index)
-            while self._cpu_s() < deadline:
+            gives_up = time.monotonic() + WAIT_LIMIT_S
+            while self._cpu_s() < deadline and time.monotonic() < gives_up:
                 if self._pipe.poll(POLL_S):
                     return self._pipe.recv_bytes()
             reason = f"took longer than {TIME_LIMIT_S} s"
