@@ -87,14 +87,14 @@ OWN_ENCODERS = [f"mit_b{size}" for size in range(6)]  # the ones that timm lacks
 OWN_ENCODER_MODULE = "mix_transformer"
 OWN_ENCODER_RULE = Rule(PACKAGE, OWN_ENCODER_MODULE, "mit", "mit", "hierarchical_vit", "")
 
-# Designs that have a name of their own when they stand on their usual backbone.
+# Designs that bear the decoder's name alone when they stand on their usual backbone. Decoders that
+# the literature knows without one, or with several, always name it.
 USUAL_ENCODERS = {
     "deeplabv3": "resnet",
     "deeplabv3plus": "resnet",
     "dpt": "vit",
     "pspnet": "resnet",
     "segformer": "mit",
-    "upernet": "resnet",
 }
 
 

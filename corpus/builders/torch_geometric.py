@@ -187,7 +187,6 @@ CONVOLUTIONS: dict[str, tuple[Callable[[int, int], Any], Inputs]] = {
         partial(geometric.PNAConv, **PNA, edge_dim=EDGE_FEATURES, towers=4),
         ATTRIBUTED,
     ),
-    "cluster_gcn": (geometric.ClusterGCNConv, PLAIN),
     "gen": (geometric.GENConv, PLAIN),
     "gen_power": (partial(geometric.GENConv, aggr="powermean"), PLAIN),
     "film": (partial(geometric.FiLMConv, num_relations=RELATIONS), TYPED),
@@ -294,11 +293,6 @@ def _published() -> Iterator[Row]:
         },
     )
     cora = Spec((NODES, 1433))
-    yield (
-        *("graph_unet_cora", "graph_unet", NODE_TASK),
-        partial(geometric.GraphUNet, 1433, 32, 7, 3, [0.5, 0.5, 0.5]),
-        {"x": cora, "edge_index": EDGE_INDEX},
-    )
     for name, network in (
         ("gcn_cora", partial(geometric.GCN, 1433, 16, 2, 7)),
         ("gat_cora", partial(geometric.GAT, 1433, 64, 2, 7, heads=8, act="elu")),
