@@ -48,7 +48,9 @@ def _candidate(config: openmmlab.Config) -> Candidate:
 
 
 def _task(config: openmmlab.Config) -> str:
-    if config.folder.startswith(("bytetrack", "deepsort", "ocsort", "qdtrack", "strongsort", "sort")):
+    if config.folder.startswith(
+        ("bytetrack", "deepsort", "ocsort", "qdtrack", "strongsort", "sort")
+    ):
         return "object-tracking"
     model = openmmlab.class_name(config.model)
     if model in TASKS:

@@ -48,6 +48,5 @@ def _inputs(config: openmmlab.Config, _model: nn.Module) -> tuple[Any, ...]:
     return ((1, 3, side, side),)
 
 
-
 if __name__ == "__main__":
     run("mmrotate", candidates())

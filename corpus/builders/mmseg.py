@@ -29,7 +29,7 @@ class Segmenter(nn.Module):
     def forward(self, images: Tensor) -> Any:
         """Scores of every class at every pixel."""
         size = tuple(images.shape[-2:])
-        about = {key: size for key in ("img_shape", "ori_shape", "pad_shape", "batch_input_shape")}
+        about = dict.fromkeys(("img_shape", "ori_shape", "pad_shape", "batch_input_shape"), size)
         return self.model.encode_decode(images, [about])
 
 

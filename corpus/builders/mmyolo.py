@@ -56,6 +56,5 @@ def _task(config: openmmlab.Config) -> str:
     return "pose-estimation" if "pose" in config.name else "object-detection"
 
 
-
 if __name__ == "__main__":
     run("mmyolo", candidates())

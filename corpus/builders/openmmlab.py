@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 import torch
@@ -87,12 +87,13 @@ class _Kernels(types.ModuleType):
 class _Absent(types.ModuleType):
     """Stands for a module that no forward needs, whatever is asked of it."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return _Placeholder
+
 
 class _Placeholder:
     """Any class or function of an absent module; as a decorator it changes nothing."""

@@ -52,7 +52,7 @@ def _sample(images: Tensor, proposals: Tensor | None) -> Any:
 
     size = tuple(images.shape[-2:])
     keys = ("img_shape", "ori_shape", "pad_shape", "batch_input_shape")
-    sample = DetDataSample(metainfo={key: size for key in keys} | {"scale_factor": (1.0, 1.0)})
+    sample = DetDataSample(metainfo=dict.fromkeys(keys, size) | {"scale_factor": (1.0, 1.0)})
     sample.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
     if proposals is not None:
         sample.proposals = InstanceData(bboxes=proposals)
