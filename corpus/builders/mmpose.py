@@ -35,7 +35,7 @@ class Estimator(nn.Module):
 
 
 def candidates() -> list[Candidate]:
-    """One candidate for each distinct model, but for distillers: their students have configs too."""
+    """One candidate for each distinct model, but for distillers, whose students have their own."""
     return [
         _candidate(config)
         for config in openmmlab.configs("mmpose")
