@@ -184,7 +184,7 @@ def configs(package: str) -> Iterator[Config]:
     root = Path(get_installed_path(package)) / ".mim" / "configs"
     seen, names = set[str](), set[str]()
     for path in sorted(root.rglob("*.py")):
-        if "_base_" in path.parts:
+        if "_base_" in path.parts or path.name.startswith("_base_"):
             continue
         with contextlib.suppress(Exception):  # a base that another package lacks
             content = File.fromfile(path)
