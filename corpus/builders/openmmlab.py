@@ -32,7 +32,7 @@ MMDET_VERSION = "3.0.0"
 ABSENT = (  # for data, metrics and drawing; and what needs an older transformers, or is not shipped
     *("numba", "xtcocotools", "open3d", "nuscenes", "lyft_dataset_sdk", "trimesh", "plyfile"),
     *("lpips", "av", "controlnet_aux", "facexlib", "imgaug", "mediapipe", "resize_right"),
-    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap"),
+    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap", "xformers"),
     *("mmaction.models.localizers.drn", "mmaction.models.multimodal"),
     "mmpretrain.models.multimodal",
 )
@@ -224,10 +224,15 @@ def _steps(steps: Any) -> Iterator[dict[str, Any]]:
 
 def build(package: str, config: Config) -> torch.nn.Module:
     """The model of a config, by the package's own registry."""
+    return build_part(package, config.model)
+
+
+def build_part(package: str, description: dict[str, Any]) -> torch.nn.Module:
+    """A part of a model, by the package's own registry."""
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(package)
-    model: torch.nn.Module = MODELS.build(config.model)
+    model: torch.nn.Module = MODELS.build(description)
     return model.eval()  # some modules prepare constants for evaluation only when told of it
 
 
