@@ -34,6 +34,7 @@ ABSENT = (  # for data, metrics and drawing; and what needs an older transformer
     *("lpips", "av", "controlnet_aux", "facexlib", "imgaug", "mediapipe", "resize_right"),
     *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap", "xformers"),
     *("mmaction.models.localizers.drn", "mmaction.models.multimodal"),
+    *("mmagic.models.editors.animatediff", "mmagic.models.editors.fastcomposer"),
     "mmpretrain.models.multimodal",
 )
 WEIGHTS = ("init_cfg", "pretrained", "checkpoint", "checkpoint_file")
@@ -92,7 +93,7 @@ class _Absent(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Placeholder
+        return type(name, (_Placeholder,), {})
 
 
 class _Placeholder:
