@@ -56,8 +56,12 @@ class Localiser(nn.Module):
 
 
 def candidates() -> list[Candidate]:
-    """One candidate for each distinct model."""
-    return [_candidate(config) for config in openmmlab.configs("mmaction")]
+    """One candidate for each distinct model, but for those that read text: they need tokenisers."""
+    return [
+        _candidate(config)
+        for config in openmmlab.configs("mmaction")
+        if not config.folder.startswith(("multimodal", "retrieval"))
+    ]
 
 
 def _candidate(config: openmmlab.Config) -> Candidate:

@@ -21,7 +21,14 @@ openmmlab.prepare()
 import mmpretrain  # noqa: E402
 import mmpretrain.models  # noqa: E402
 
+LENET = (1, 1, 32, 32)
 MASKED = ("MAE", "MILAN", "MFF", "MixMIM", "iTPN")  # their necks must know what was masked
+
+
+LEARNERS = (
+    *("BEiT", "BYOL", "BarlowTwins", "CAE", "DenseCL", "EVA", "MAE", "MFF", "MILAN", "MaskFeat"),
+    *("MixMIM", "MoCo", "MoCoV3", "SimCLR", "SimMIM", "SimSiam", "SparK", "SwAV", "iTPN"),
+)
 
 
 class Classifier(nn.Module):
@@ -61,8 +68,13 @@ class Learner(nn.Module):
 
 
 def candidates() -> list[Candidate]:
-    """One candidate for each distinct model."""
-    return [_candidate(config) for config in openmmlab.configs("mmpretrain")]
+    """One candidate for each distinct model, but for those that read text: they need tokenisers."""
+    kinds = ("ImageClassifier", *LEARNERS)
+    return [
+        _candidate(config)
+        for config in openmmlab.configs("mmpretrain")
+        if config.model["type"] in kinds
+    ]
 
 
 def _candidate(config: openmmlab.Config) -> Candidate:
@@ -79,7 +91,8 @@ def _candidate(config: openmmlab.Config) -> Candidate:
     size = sizes[-1] if sizes else (224, 224)
     if "cifar" in config.name:
         size = (32, 32)
-    return Candidate(entry, partial(_build, config), lambda _: ((1, 3, *size),))
+    shape = LENET if config.folder == "lenet" else (1, 3, *size)
+    return Candidate(entry, partial(_build, config), lambda _: (shape,))
 
 
 def _build(config: openmmlab.Config) -> nn.Module:

@@ -32,8 +32,9 @@ MMDET_VERSION = "3.0.0"
 ABSENT = (  # for data, metrics and drawing; and what needs an older transformers, or is not shipped
     *("numba", "xtcocotools", "open3d", "nuscenes", "lyft_dataset_sdk", "trimesh", "plyfile"),
     *("lpips", "av", "controlnet_aux", "facexlib", "imgaug", "mediapipe", "resize_right"),
-    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap"),
+    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap", "xformers"),
     *("mmaction.models.localizers.drn", "mmaction.models.multimodal"),
+    *("mmagic.models.editors.animatediff", "mmagic.models.editors.fastcomposer"),
     "mmpretrain.models.multimodal",
 )
 WEIGHTS = ("init_cfg", "pretrained", "checkpoint", "checkpoint_file")
@@ -92,7 +93,8 @@ class _Absent(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Placeholder
+        return type(name, (_Placeholder,), {})
+
 
 
 class _Placeholder:
@@ -184,7 +186,7 @@ def configs(package: str) -> Iterator[Config]:
     root = Path(get_installed_path(package)) / ".mim" / "configs"
     seen, names = set[str](), set[str]()
     for path in sorted(root.rglob("*.py")):
-        if "_base_" in path.parts:
+        if "_base_" in path.parts or path.name.startswith("_base_"):
             continue
         with contextlib.suppress(Exception):  # a base that another package lacks
             content = File.fromfile(path)
@@ -224,10 +226,15 @@ def _steps(steps: Any) -> Iterator[dict[str, Any]]:
 
 def build(package: str, config: Config) -> torch.nn.Module:
     """The model of a config, by the package's own registry."""
+    return build_part(package, config.model)
+
+
+def build_part(package: str, description: dict[str, Any]) -> torch.nn.Module:
+    """A part of a model, by the package's own registry."""
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(package)
-    model: torch.nn.Module = MODELS.build(config.model)
+    model: torch.nn.Module = MODELS.build(description)
     return model.eval()  # some modules prepare constants for evaluation only when told of it
 
 
