@@ -202,6 +202,11 @@ EXAMPLES = [
             "with_value_residual",
         )
     ),
+    Example("simple_vit_attn_residual", "SimpleViTAttnResidual", _COARSE),
+    Example("simple_vit_with_sparse_gating", "SimpleViTWithSparseGating", _COARSE),
+    Example(
+        "simple_vit_with_hyper_connections", "SimpleViT", {**_COARSE, "num_residual_streams": 4}
+    ),
     *(
         Example(
             module, kind, {"seq_len": 256, "patch_size": 16, **_BLOCKS, "heads": 8}, (1, 3, 256)
