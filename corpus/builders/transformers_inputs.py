@@ -125,7 +125,10 @@ def setting(config: Any, names: tuple[str, ...], default: Any) -> Any:
 
 
 def _tokens(config: Any) -> int:
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    try:
+        text = config.get_text_config()
+    except ValueError:  # several texts: none of them is the model's own
+        text = config
     positions = getattr(text, "max_position_embeddings", None) or TOKENS
     return min(TOKENS, positions) if isinstance(positions, int) and positions > 0 else TOKENS
 

@@ -166,7 +166,7 @@ EXAMPLES = [
     *(
         Example(
             "vivit",
-            "ViT",
+            "ViViT",
             {key: value for key, value in _CLIP.items() if key != "depth"}
             | {"spatial_depth": 6, "temporal_depth": 6, "variant": variant},
             VIDEO,
@@ -179,25 +179,33 @@ EXAMPLES = [
     Example("jet_vit", "JetViT", {**_JET, "attn_layers": [("WA", "LA")] * 6}, SMALL_IMAGE),
     Example("jet_vit", "JetViT", {**_JET, "attn_layers": _JET_MIXED}, SMALL_IMAGE, suffix="_mixed"),
     Example("vit_5", "ViT", {**_FINE, "dim": 512, "mlp_dim": 1024, "num_registers": 4}),
-    Example("local_vit", "LocalViT", _COARSE),
     Example("rvt", "RvT", _COARSE),
     Example("normalized_vit", "nViT", {**_FINE, "dim": 512}),
     Example("vit_with_patch_dropout", "ViT", _COARSE),
     Example("vit_with_keel_post_ln", "ViT", _COARSE),
     Example("vit_with_decorr", "ViT", _COARSE),
     Example("jumbo_vit", "JumboViT", {**_FINE, "num_jumbo_cls": 1, "jumbo_cls_k": 3}),
-    Example("look_vit", "LookViT", {**_FINE, "dim": 512}),
+    Example(
+        "look_vit",
+        "LookViT",
+        {"image_size": 256, "patch_size": 32, "highres_patch_size": 16, "num_classes": 1000}
+        | {"dim": 512},
+    ),
     Example("simple_uvit", "SimpleUViT", {**_FINE, "dim": 512}),
     Example("simple_flash_attn_vit", "SimpleViT", _COARSE),
     Example("simple_vit_with_fft", "SimpleViT", {**_COARSE, "freq_patch_size": 8}),
     *(
         Example(f"simple_vit_{variant}", "SimpleViT", _COARSE)
         for variant in (
-            *("attn_residual", "orthog_residual_update", "with_hyper_connections"),
-            *("with_patch_dropout", "with_qk_norm", "with_register_tokens"),
-            *("with_relative_proj_pos_bias", "with_sparse_gating", "with_specialized_cls"),
+            *("orthog_residual_update", "with_patch_dropout", "with_qk_norm"),
+            *("with_register_tokens", "with_relative_proj_pos_bias", "with_specialized_cls"),
             "with_value_residual",
         )
+    ),
+    Example("simple_vit_attn_residual", "SimpleViTAttnResidual", _COARSE),
+    Example("simple_vit_with_sparse_gating", "SimpleViTWithSparseGating", _COARSE),
+    Example(
+        "simple_vit_with_hyper_connections", "SimpleViT", {**_COARSE, "num_residual_streams": 4}
     ),
     *(
         Example(

@@ -373,6 +373,14 @@ def test_same_module_gives_the_same_bytes():
     assert traced(forward, (3,)).to_json() == traced(forward, (3,)).to_json()
 
 
+def test_shape_may_hold_a_tensor_of_known_value():
+    def forward(x):
+        rows = torch.div(x.shape[0], 2, rounding_mode="trunc")
+        return x.new_zeros((rows, 3)) + x[:1]
+
+    assert traced(forward, (4, 3)).nodes[-1].shapes == [[2, 3]]
+
+
 @pytest.mark.parametrize(
     ("function", "shapes"),
     [

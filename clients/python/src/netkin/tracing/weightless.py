@@ -236,7 +236,7 @@ def _requested_elements(call: Call) -> int:
 
 def _create_like(call: Call) -> Any:
     """``zeros_like(x)`` and its kin need the shape of x only, so their values are known."""
-    made = call.with_tensors(lambda t: t if t.is_meta else to_meta(t)).run()
+    made = call.with_tensors(lambda t: t if t.is_meta or _is_extent(t) else to_meta(t)).run()
     if call.name not in _LIKE_FILLED or made.numel() > MAX_FILLED_ELEMENTS:
         return made
     fill: float | None = _LIKE_FILLED[call.name]
@@ -244,6 +244,11 @@ def _create_like(call: Call) -> Any:
         given = call.kwargs.get("fill_value", call.args[-1])
         fill = given if isinstance(given, (int, float)) else 0
     return torch.full(made.shape, fill, dtype=made.dtype)
+
+
+def _is_extent(tensor: torch.Tensor) -> bool:
+    """Whether the tensor is a known integer, which may stand in a shape."""
+    return tensor.dim() == 0 and not tensor.is_floating_point() and not tensor.is_complex()
 
 
 def _run_on_meta(call: Call, keep_scalars: bool = False) -> Outcome:
