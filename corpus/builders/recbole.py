@@ -127,9 +127,7 @@ def _build(name: str, kind: str) -> torch.nn.Module:
         settings.pop("train_neg_sample_args")
     config = Config(model=name, dataset=DATA_SET, config_dict=settings)
     with _WithData():
-        dataset = create_dataset(config)
-        if kind == "sequential_recommender":
-            dataset = dataset.build()[0]
+        dataset = create_dataset(config).build()[0]
     return _Predictor(get_model(name)(config, dataset), _fields(config, dataset))
 
 
