@@ -6,7 +6,7 @@ one encoder of every family under every decoder, so that any prefix is spread as
 whole.
 
 Run from the repository's root: ``python -m corpus.builders.segmentation_models_pytorch``. With
-``--families`` it traces nothing and prints the rows of ``families.tsv`` for what is traced.
+``--families`` it traces nothing and writes the rows of ``families.tsv`` for what is traced.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ import timm
 import torch
 
 from corpus.builders.run import Candidate, Entry, run
-from corpus.families import Rule, entries, read_rules, rule_for
+from corpus.families import TABLE, Rule, entries, read_rules, rule_for
 
 PACKAGE = "segmentation-models-pytorch"
 PAIRS = 6_500
@@ -191,10 +192,16 @@ def _composed(decoder: str, encoder: Rule) -> Rule:
     )
 
 
+def write_families() -> None:
+    """Replace the package's rows at the end of the table."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(f"{PACKAGE}\t")]
+    made = ["\t".join(astuple(rule)) for rule in family_rows()]
+    TABLE.write_text("\n".join([*kept, *made]) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["--families"]:
-        for row in family_rows():
-            fields = (row.package, row.module, row.prefix, row.family, row.coarse_family, row.why)
-            print(*fields, sep="\t")
+        write_families()
     else:
         run(PACKAGE, candidates())
