@@ -98,6 +98,8 @@ USUAL_ENCODERS = {
     "segformer": "mit",
 }
 
+NAMED_ELSEWHERE = {"deeplabv3_mobilenetv3": "deeplabv3_mobilenet"}  # torchvision's rows
+
 
 def candidates() -> list[Candidate]:
     """The selected pairs, evenly spread in any prefix."""
@@ -182,11 +184,12 @@ def family_rows() -> list[Rule]:
 
 def _composed(decoder: str, encoder: Rule) -> Rule:
     usual = USUAL_ENCODERS.get(decoder) == encoder.family
+    named = f"{decoder}_{encoder.family}"
     return Rule(
         package=PACKAGE,
         module=f"{decoder}.{encoder.module}",
         prefix=f"{decoder}-{encoder.prefix}",
-        family=decoder if usual else f"{decoder}_{encoder.family}",
+        family=decoder if usual else NAMED_ELSEWHERE.get(named, named),
         coarse_family=encoder.coarse_family,
         why="decoder and encoder family",
     )
