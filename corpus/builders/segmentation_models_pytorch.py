@@ -98,7 +98,12 @@ USUAL_ENCODERS = {
     "segformer": "mit",
 }
 
-NAMED_ELSEWHERE = {"deeplabv3_mobilenetv3": "deeplabv3_mobilenet"}  # torchvision's rows
+# Other packages call these after MobileNet, whichever its version.
+NAMED_ELSEWHERE = {
+    f"{decoder}_mobilenetv{version}": f"{decoder}_mobilenet"
+    for decoder in ("deeplabv3", "deeplabv3plus", "pspnet")
+    for version in (2, 3)
+}
 
 
 def candidates() -> list[Candidate]:
