@@ -20,6 +20,8 @@ from corpus.builders.run import Candidate, Entry, run
 
 PACKAGE = "deepctr-torch"
 VOCABULARY, WIDTH, HISTORY = 1_000, 8, 50
+CATEGORIES = 26
+CATEGORIES_ONLY = ("AFM", "CCPM")
 FIELDS = ("AFM", "AFN", "AutoInt", "CCPM", "DCN", "DCNMix", "DIFM", "DeepFM", "FiBiNET", "IFM")
 MORE_FIELDS = ("MLR", "NFM", "ONN", "PNN", "WDL", "xDeepFM")
 TASKS = ("ESMM", "MMOE", "PLE", "SharedBottom")
@@ -78,12 +80,15 @@ def _build(kind: str, options: dict[str, Any]) -> torch.nn.Module:
         model = cls(_field_columns(), **options)
     else:
         fields = _field_columns()
-        model = cls(fields, fields, **options)
+        crossed = fields[:CATEGORIES] if kind in CATEGORIES_ONLY else fields
+        model = cls(fields, crossed, **options)
     return model
 
 
 def _field_columns() -> list[Any]:
-    sparse = [columns.SparseFeat(f"C{i}", VOCABULARY, embedding_dim=WIDTH) for i in range(26)]
+    sparse = [
+        columns.SparseFeat(f"C{i}", VOCABULARY, embedding_dim=WIDTH) for i in range(CATEGORIES)
+    ]
     return [*sparse, *(columns.DenseFeat(f"I{i}", 1) for i in range(13))]
 
 
@@ -101,7 +106,8 @@ def _behaviour_columns() -> list[Any]:
 
 def _inputs(model: Any) -> tuple[Any, ...]:
     width = max(end for _, end in model.feature_index.values())
-    return ((1, width),)
+    batch = 2 if type(model).__name__ == "DCNMix" else 1  # it drops every extent of one
+    return ((batch, width),)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ one encoder of every family under every decoder, so that any prefix is spread as
 whole.
 
 Run from the repository's root: ``python -m corpus.builders.segmentation_models_pytorch``. With
-``--families`` it traces nothing and prints the rows of ``families.tsv`` for what is traced.
+``--families`` it traces nothing and writes the rows of ``families.tsv`` for what is traced.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ import timm
 import torch
 
 from corpus.builders.run import Candidate, Entry, run
-from corpus.families import Rule, entries, read_rules, rule_for
+from corpus.families import TABLE, Rule, entries, read_rules, rule_for
 
 PACKAGE = "segmentation-models-pytorch"
 PAIRS = 6_500
@@ -95,6 +96,13 @@ USUAL_ENCODERS = {
     "dpt": "vit",
     "pspnet": "resnet",
     "segformer": "mit",
+}
+
+# Other packages call these after MobileNet, whichever its version.
+NAMED_ELSEWHERE = {
+    f"{decoder}_mobilenetv{version}": f"{decoder}_mobilenet"
+    for decoder in ("deeplabv3", "deeplabv3plus", "pspnet")
+    for version in (2, 3)
 }
 
 
@@ -181,20 +189,27 @@ def family_rows() -> list[Rule]:
 
 def _composed(decoder: str, encoder: Rule) -> Rule:
     usual = USUAL_ENCODERS.get(decoder) == encoder.family
+    named = f"{decoder}_{encoder.family}"
     return Rule(
         package=PACKAGE,
         module=f"{decoder}.{encoder.module}",
         prefix=f"{decoder}-{encoder.prefix}",
-        family=decoder if usual else f"{decoder}_{encoder.family}",
+        family=decoder if usual else NAMED_ELSEWHERE.get(named, named),
         coarse_family=encoder.coarse_family,
         why="decoder and encoder family",
     )
 
 
+def write_families() -> None:
+    """Replace the package's rows at the end of the table."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(f"{PACKAGE}\t")]
+    made = ["\t".join(astuple(rule)) for rule in family_rows()]
+    TABLE.write_text("\n".join([*kept, *made]) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["--families"]:
-        for row in family_rows():
-            fields = (row.package, row.module, row.prefix, row.family, row.coarse_family, row.why)
-            print(*fields, sep="\t")
+        write_families()
     else:
         run(PACKAGE, candidates())
