@@ -279,4 +279,5 @@ if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
     utils.torch_compilable_check = _accept_any_count
     PreTrainedModel.initialize_weights = lambda _: None  # type: ignore[method-assign]
+    torch.distributions.Distribution.set_default_validate_args(False)
     run("transformers", candidates())

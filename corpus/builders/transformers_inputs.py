@@ -341,6 +341,21 @@ PHOTOGRAPHED = (
 # Exceptions, by the start of the class name.
 MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "Aria": {"pixel_values": _square(980), "pixel_mask": lambda m: Spec((1, 980, 980), "bool")},
+    **{
+        start: {
+            "future_values": lambda model: floats(1, model.config.prediction_length),
+            "future_time_features": lambda model: floats(
+                1, model.config.prediction_length, _time_features(model.config)
+            ),
+        }
+        for start in ("Autoformer", "Informer", "TimeSeriesTransformer")
+    },
+    **{
+        start: {
+            "encoder_hidden_states": lambda m: floats(1, 257, m.config.encoder_hidden_size),
+        }
+        for start in ("InstructBlipQFormer", "InstructBlipVideoQFormer")
+    },
     "BarkFine": {"input_ids": lambda model: ids(1, TOKENS, model.config.n_codes_total)},
     "ClapAudio": {"input_features": lambda _: floats(1, 1, 1001, 64)},
     "ClapModel": {"input_features": lambda _: floats(1, 1, 1001, 64)},
@@ -358,7 +373,6 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
         "decoder_input_ids": lambda _: ids(1, TOKENS),
     },
     "InstructBlipVideoVision": {"pixel_values": _image},
-    "InstructBlipVideoQFormer": {},
     "InklingAudio": {"audio_input_ids": lambda _: ids(1, TOKENS, 80)},
     "KyutaiSpeechToText": {"input_ids": lambda _: ids(1, TOKENS, 33)},
     "LlavaNext": {"pixel_values": _tiles},
