@@ -82,18 +82,23 @@ def _candidate(config: openmmlab.Config) -> Candidate:
 
 
 def _build(config: openmmlab.Config) -> nn.Module:
-    return openmmlab.build_part("mmagic", _part(config) or {})
+    part = _part(config) or {}
+    described = {key: value for key, value in part.items() if key != "init_cfg" or value}
+    return openmmlab.build_part("mmagic", described)
 
 
-def _inputs(config: openmmlab.Config, kind: str, model: nn.Module) -> tuple[Any, ...]:
+def _inputs(
+    config: openmmlab.Config, kind: str, model: nn.Module
+) -> tuple[Any, ...] | dict[str, Any]:
     if kind in INPUTS:
-        channels = (_part(config) or {}).get("inp_channels") or (_part(config) or {}).get("in_chans")
+        part = _part(config) or {}
+        channels = part.get("inp_channels") or part.get("in_chans")
         inputs = INPUTS[kind][0]
         return ((1, channels, *inputs[0][2:]),) if channels else inputs
     sizes = (getattr(model, name, None) for name in ("noise_size", "style_channels"))
     size = next((size for size in sizes if size), 128)
     if getattr(model, "num_classes", 0):
-        return ((1, size), 0, Spec((1,), "int64"))
+        return {"noise": Spec((1, size)), "label": Spec((1,), "int64")}
     return ((1, size),)
 
 

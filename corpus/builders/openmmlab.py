@@ -32,12 +32,20 @@ MMDET_VERSION = "3.0.0"
 ABSENT = (  # for data, metrics and drawing; and what needs an older transformers, or is not shipped
     *("numba", "xtcocotools", "open3d", "nuscenes", "lyft_dataset_sdk", "trimesh", "plyfile"),
     *("lpips", "av", "controlnet_aux", "facexlib", "imgaug", "mediapipe", "resize_right"),
-    *("face_alignment", "pyclipper", "skimage", "onnx_graphsurgeon", "diffusers", "lap", "xformers"),
+    *(
+        "face_alignment",
+        "pyclipper",
+        "skimage",
+        "onnx_graphsurgeon",
+        "diffusers",
+        "lap",
+        "xformers",
+    ),
     *("mmaction.models.localizers.drn", "mmaction.models.multimodal"),
     *("mmagic.models.editors.animatediff", "mmagic.models.editors.fastcomposer"),
     "mmpretrain.models.multimodal",
 )
-WEIGHTS = ("init_cfg", "pretrained", "checkpoint", "checkpoint_file")
+WEIGHTS = ("init_cfg", "pretrained", "checkpoint", "checkpoint_file", "spynet_pretrained")
 
 
 class RecordedFunction(torch.autograd.Function):
