@@ -188,7 +188,13 @@ def _models() -> Iterator[Row]:
         partial(dexined.DexiNed, pretrained=False),
         ((1, 3, 320, 320),),
     )
-    yield "rrdbnet", "models.rrdbnet", "image-super-resolution", RRDBNet, ((1, 3, 64, 64),)
+    yield (
+        "rrdbnet",
+        "models.rrdbnet",
+        "image-super-resolution",
+        partial(RRDBNet, 3, 3),
+        ((1, 3, 64, 64),),
+    )
 
 
 def _segmenter(kind: str) -> torch.nn.Module:
