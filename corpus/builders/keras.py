@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -22,20 +23,15 @@ from keras import applications
 from corpus.builders.run import Candidate, Entry, run
 
 PACKAGE = "keras"
-CHANNELS_LAST_ONLY = ("ConvNeXt", "DenseNet")
-SIDES = {
-    "EfficientNetB": (224, 240, 260, 300, 380, 456, 528, 600),
-    "InceptionResNetV2": 299,
-    "InceptionV3": 299,
-    "NASNetLarge": 331,
-    "Xception": 299,
-}
+CHANNELS_LAST_ONLY = ("ConvNeXt", "DenseNet", "NASNet")
+SIDE = 224  # where an architecture takes any
+UNAVAILABLE = {"NASNetMobile"}  # Keras does not build it on torch
 
 
 def candidates() -> list[Candidate]:
     """One candidate for each architecture."""
     names = [name for name, value in vars(applications).items() if inspect.isfunction(value)]
-    return [_candidate(name) for name in sorted(names)]
+    return [_candidate(name) for name in sorted(set(names) - UNAVAILABLE)]
 
 
 def _candidate(name: str) -> Candidate:
@@ -49,20 +45,15 @@ def _candidate(name: str) -> Candidate:
         licence="Apache-2.0",
         framework="keras",
     )
-    side = _side(name)
+    return Candidate(entry, partial(_build, name), _input)
+
+
+def _input(model: torch.nn.Module) -> tuple[Any, ...]:
+    return ((1, *(extent or SIDE for extent in model.input_shape[1:])),)
+
+
+def _build(name: str) -> torch.nn.Module:
     last = name.startswith(CHANNELS_LAST_ONLY)
-    shape = (1, side, side, 3) if last else (1, 3, side, side)
-    return Candidate(entry, partial(_build, name, last), lambda _: (shape,))
-
-
-def _side(name: str) -> int:
-    sides = SIDES.get(name, 224)
-    if name.startswith("EfficientNetB"):
-        sides = SIDES["EfficientNetB"]
-    return sides[int(name[-1])] if isinstance(sides, tuple) else sides
-
-
-def _build(name: str, last: bool) -> torch.nn.Module:
     keras.config.set_image_data_format("channels_last" if last else "channels_first")
     model: torch.nn.Module = getattr(applications, name)(weights=None)
     return model

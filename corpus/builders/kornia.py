@@ -9,6 +9,7 @@ Run from the repository's root: ``python -m corpus.builders.kornia``.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -25,6 +26,8 @@ from netkin import Spec
 from corpus.builders.run import Candidate, Entry, run
 
 PACKAGE = "kornia"
+# LightGlue compares the keypoints' values, which a trace does not have.
+importlib.import_module("kornia.feature.lightglue").KORNIA_CHECK = lambda *_, **__: True
 PATCH = ((1, 1, 32, 32),)
 PICTURE = ((1, 3, 224, 224),)
 FEATURES = "local-features"
@@ -102,12 +105,11 @@ def _features() -> Iterator[Row]:
         partial(get_detector, "L", torch.float32),
         ((1, 3, 224, 224),),
     )
-    for size in ("B", "G"):
-        yield (
-            *(f"dedode_descriptor_{size.lower()}", "feature.dedode", FEATURES),
-            partial(get_descriptor, size, torch.float32),
-            ((1, 3, 224, 224),),
-        )
+    yield (
+        *("dedode_descriptor_b", "feature.dedode", FEATURES),
+        partial(get_descriptor, "B", torch.float32),
+        ((1, 3, 224, 224),),
+    )
     yield (
         *("defmo", "feature.defmo", "motion-deblurring", partial(feature.DeFMO, pretrained=False)),
         ((1, 6, 240, 320),),
@@ -186,7 +188,13 @@ def _models() -> Iterator[Row]:
         partial(dexined.DexiNed, pretrained=False),
         ((1, 3, 320, 320),),
     )
-    yield "rrdbnet", "models.rrdbnet", "image-super-resolution", RRDBNet, ((1, 3, 64, 64),)
+    yield (
+        "rrdbnet",
+        "models.rrdbnet",
+        "image-super-resolution",
+        partial(RRDBNet, 3, 3),
+        ((1, 3, 64, 64),),
+    )
 
 
 def _segmenter(kind: str) -> torch.nn.Module:

@@ -469,8 +469,14 @@ def _candidate(
 
 
 def _build(path: str, kind: str, options: Options) -> torch.nn.Module:
+    if kind == "SPAN":
+        importlib.import_module(f"{path}.__arch.span").Conv3XC.update_params = _keep_parameters
     network: torch.nn.Module = getattr(importlib.import_module(path), kind)(**options)
     return _Called(network, "test") if kind == "FeMaSR" else network
+
+
+def _keep_parameters(_: torch.nn.Module) -> None:
+    """In place of SPAN's folding of branches into one convolution: shapes need no folding."""
 
 
 if __name__ == "__main__":
