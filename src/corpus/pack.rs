@@ -147,12 +147,17 @@ fn encode(
         .map(|candidate| (candidate.entry, candidate.graph))
         .unzip();
     let sizes: Vec<usize> = graphs.iter().map(Vec::len).collect();
-    Ok(write_sized(options.corpus_version, &entries, &sizes, |index| {
-        columns::decode(&graphs[index])
-            .ok()
-            .and_then(|mut graphs| graphs.pop())
-            .ok_or_else(|| Error::Entries(format!("graph {index} did not survive encoding")))
-    })?)
+    Ok(write_sized(
+        options.corpus_version,
+        &entries,
+        &sizes,
+        |index| {
+            columns::decode(&graphs[index])
+                .ok()
+                .and_then(|mut graphs| graphs.pop())
+                .ok_or_else(|| Error::Entries(format!("graph {index} did not survive encoding")))
+        },
+    )?)
 }
 
 /// Up to [`LINES_AT_ONCE`] lines that are not blank, each with its place for messages; none at the

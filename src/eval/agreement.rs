@@ -252,10 +252,18 @@ pub fn markdown(agreement: &Agreement, heading: &str) -> String {
     table(&mut page, "kind", &agreement.kinds, &agreement.total);
     page.push_str("## Every disagreement\n\n| model | route | widths only | recalled | difference to the trace | cause |\n|---|---|---|---|---|---|\n");
     for entry in &agreement.disagreements {
-        let Disagreement { model, route, cause, .. } = entry;
+        let Disagreement {
+            model,
+            route,
+            cause,
+            ..
+        } = entry;
         let (widths_only, recalled) = (yes(entry.widths_only), yes(entry.recalled));
         let difference = shortened(&entry.difference);
-        let _ = writeln!(page, "| {model} | {route} | {widths_only} | {recalled} | {difference} | {cause} |");
+        let _ = writeln!(
+            page,
+            "| {model} | {route} | {widths_only} | {recalled} | {difference} | {cause} |"
+        );
     }
     page.push_str("\n## Every export that is not recalled\n\n| model | route | as near or nearer |\n|---|---|---|\n");
     for Confusion {
