@@ -2,12 +2,16 @@
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Upper bounds of the duration buckets, in seconds.
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// How often recorded durations are counted into their buckets; until then each takes memory.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,16 @@ pub fn start_metrics() -> Result<impl Fn() -> String + Send + Sync + 'static, Er
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|error| failed(&error))?;
+    let upkeep = handle.clone();
+    std::thread::Builder::new()
+        .name("netkin-metrics".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(UPKEEP);
+                upkeep.run_upkeep();
+            }
+        })
+        .map_err(|error| failed(&error))?;
     Ok(move || {
         handle.run_upkeep();
         handle.render()

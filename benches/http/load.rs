@@ -19,11 +19,23 @@ pub(crate) struct Load {
 }
 
 /// Asks `address` for `time`, the connections starting at different places of `bodies`.
-pub(crate) fn load(address: SocketAddr, bodies: &Arc<[Bytes]>, time: Duration) -> Load {
+pub(crate) fn load(
+    address: SocketAddr,
+    path: &'static str,
+    bodies: &Arc<[Bytes]>,
+    time: Duration,
+) -> Load {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let started = Instant::now();
     let latencies = runtime.block_on(async {
-        let ask = |number| tokio::spawn(connection(address, Arc::clone(bodies), number, time));
+        let ask = |number| {
+            tokio::spawn(connection(
+                (address, path),
+                Arc::clone(bodies),
+                number,
+                time,
+            ))
+        };
         let connections: Vec<_> = (0..CONNECTIONS).map(ask).collect();
         let mut latencies = Vec::new();
         for connection in connections {
@@ -38,7 +50,7 @@ pub(crate) fn load(address: SocketAddr, bodies: &Arc<[Bytes]>, time: Duration) -
 }
 
 async fn connection(
-    address: SocketAddr,
+    (address, path): (SocketAddr, &'static str),
     bodies: Arc<[Bytes]>,
     number: usize,
     time: Duration,
@@ -57,14 +69,14 @@ async fn connection(
         let body = bodies[place % bodies.len()].clone();
         place += 1;
         let asked = Instant::now();
-        ask(&mut requests, body).await;
+        ask(&mut requests, path, body).await;
         latencies.push(asked.elapsed());
     }
     latencies
 }
 
-async fn ask(requests: &mut http1::SendRequest<Full<Bytes>>, body: Bytes) {
-    let request = Request::post("/v1/search")
+async fn ask(requests: &mut http1::SendRequest<Full<Bytes>>, path: &str, body: Bytes) {
+    let request = Request::post(path)
         .header("host", "localhost")
         .header("content-type", "application/json")
         .body(Full::new(body))

@@ -1,18 +1,23 @@
 //! A folder of assets whose corpus has 12,000 entries: what the budgets are stated for.
 //!
-//! The shipped entries come again under new ids until there are enough. Their graphs are the
-//! smallest of the corpus, so that packing and embedding take seconds.
+//! The shipped entries come again under new ids until there are enough. Their graphs are made of
+//! the smallest of the corpus, so that packing and embedding take seconds; a tail of activations
+//! tells each from all others, since a corpus holds no design twice and a scan among ties has to
+//! compare every one of them in full.
 
 // Every benchmark compiles this file and uses its own part of it.
 #![allow(dead_code, missing_docs)]
 
 use netkin::corpus::{self, Corpus, Entry};
-use netkin::import::{Limits, RawGraph};
+use netkin::graph::Edge;
+use netkin::import::{Limits, RawGraph, RawNode};
 use std::path::{Path, PathBuf};
 
 pub(crate) const ENTRIES: usize = 12_000;
-/// Different graphs among the padded entries.
-const GRAPHS: usize = 16;
+/// Graphs that the padded ones begin with.
+const GRAPHS: usize = 200;
+/// What they end in: the digits of a number to this base.
+const TAIL: [&str; 4] = ["relu", "tanh", "silu", "elu"];
 
 /// Where the shipped corpus and models are.
 pub(crate) fn shipped() -> PathBuf {
@@ -31,7 +36,10 @@ pub(crate) fn padded_assets() -> tempfile::TempDir {
     let corpus = shipped_corpus();
     let graphs = smallest_graphs(&corpus);
     let bytes = corpus::write("padded", &padded_entries(&corpus), |index| {
-        Ok(graphs[index % graphs.len()].clone())
+        Ok(with_tail(
+            &graphs[index % graphs.len()],
+            index / graphs.len(),
+        ))
     });
     let place = folder.path().join("corpus");
     std::fs::create_dir(&place).expect("the folder is new");
@@ -56,6 +64,29 @@ fn padded_entries(corpus: &Corpus) -> Vec<Entry> {
             ..entry.clone()
         })
         .collect()
+}
+
+/// `graph` and, behind its first output, an activation for each digit of `number`.
+fn with_tail(graph: &RawGraph, number: usize) -> RawGraph {
+    let mut graph = graph.clone();
+    let mut left = number;
+    while left > 0 {
+        graph.nodes.push(RawNode {
+            op: TAIL[left % TAIL.len()].into(),
+            inputs: graph
+                .outputs
+                .first()
+                .copied()
+                .map(Some)
+                .into_iter()
+                .collect(),
+            shapes: vec![None],
+            ..RawNode::default()
+        });
+        graph.outputs[0] = Edge::first((graph.nodes.len() - 1) as u32);
+        left /= TAIL.len();
+    }
+    graph
 }
 
 fn smallest_graphs(corpus: &Corpus) -> Vec<RawGraph> {

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Largest window of a zstd body, 8 MiB: what every decoder must accept, and what bounds memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
+/// A body of so many bytes is parsed in microseconds.
+const LIGHT_BYTES: usize = 1 << 10;
+
 /// What the headers say about a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Framing {
@@ -72,7 +75,12 @@ impl Framing {
         })
     }
 
-    /// Decompresses and parses; runs on the pool.
+    /// True when parsing the body costs next to nothing: then it need not run on the pool.
+    pub(super) fn is_light(self, bytes: usize) -> bool {
+        self.media == Media::Json && self.encoding == Encoding::Identity && bytes <= LIGHT_BYTES
+    }
+
+    /// Decompresses and parses; runs on the pool unless the body is light.
     pub(super) fn query(
         self,
         bytes: Vec<u8>,

@@ -2,14 +2,15 @@
 //! headers, and the body of a problem document.
 
 use super::error::Failure;
+use super::meters;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 64;
@@ -18,34 +19,28 @@ pub(super) async fn envelope(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str)
-        .to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let mut response = next.run(request).await;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         write_problem(&mut response, &failure, &request_id);
     }
-    write_headers(&mut response, &request_id, &route);
-    let status = response.status().as_u16();
+    write_headers(&mut response, &request_id, route);
+    let status = response.status();
     let duration = started.elapsed();
-    tracing::info!(
-        request.id = request_id,
-        %method,
-        route,
-        status,
-        duration_ms = duration.as_secs_f64() * 1e3,
-        "request"
-    );
-    let labels = [
-        ("method", method.to_string()),
-        ("route", route),
-        ("status", status.to_string()),
-    ];
-    metrics::counter!("netkin_http_requests_total", &labels).increment(1);
-    metrics::histogram!("netkin_http_request_seconds", &labels).record(duration.as_secs_f64());
+    log(&request_id, &method, route, status, duration);
+    meters::record(&method, route, status, duration);
     response
+}
+
+/// A line a request; one that was answered is counted anyway, and hidden at the level that ships.
+fn log(request_id: &str, method: &Method, route: &str, status: StatusCode, duration: Duration) {
+    let (status, duration_ms) = (status.as_u16(), duration.as_secs_f64() * 1e3);
+    if status >= 400 {
+        tracing::info!(request.id = request_id, %method, route, status, duration_ms, "request");
+    } else {
+        tracing::debug!(request.id = request_id, %method, route, status, duration_ms, "request");
+    }
 }
 
 /// The client's id when it is short and printable, else one of our own.

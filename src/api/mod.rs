@@ -1,11 +1,13 @@
 //! HTTP: routes, problem documents, limits. Handlers extract, call one engine function, convert.
 //!
-//! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime.
+//! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime. An answer that
+//! costs less than the way to the pool is made on the spot.
 
 mod body;
 mod envelope;
 mod error;
 mod extract;
+mod meters;
 mod routes;
 mod serve;
 mod state;

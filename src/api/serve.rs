@@ -5,6 +5,7 @@
 
 use super::{State, router};
 use crate::engine::Engine;
+use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -55,10 +56,12 @@ pub async fn serve(
         tokio::task::spawn_blocking(move || open().map(|engine| loading.set_engine(engine)));
     let mut is_loaded = false;
     let connections = GracefulShutdown::new();
+    // Once for all connections: making it writes the specification.
+    let router = router(state.clone());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &state, &connections),
+                Ok((stream, _)) => connect(stream, &router, &state, &connections),
                 Err(error) => {
                     // Out of file descriptors: wait instead of spinning.
                     tracing::warn!(%error, "connection not accepted");
@@ -90,9 +93,14 @@ fn refused(state: &State, error: &std::io::Error) -> Error {
     }
 }
 
-fn connect(stream: tokio::net::TcpStream, state: &State, connections: &GracefulShutdown) {
+fn connect(
+    stream: tokio::net::TcpStream,
+    router: &Router,
+    state: &State,
+    connections: &GracefulShutdown,
+) {
     let _ = stream.set_nodelay(true);
-    let router = router(state.clone());
+    let router = router.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         router.clone().oneshot(request.map(axum::body::Body::new))
     });

@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::work::Work;
 use super::{Config, Error};
-use crate::engine::Engine;
+use crate::engine::{Engine, Query, SearchAnswer, SearchOptions};
 use std::sync::{Arc, OnceLock};
 
 struct Inner {
@@ -64,5 +64,18 @@ impl State {
         self.engine()?;
         let state = self.clone();
         self.0.work.run(move || question(state.engine()?)).await
+    }
+    /// Searches here when the answer is at hand, else on the pool.
+    pub(super) async fn search(
+        &self,
+        query: Query,
+        options: SearchOptions,
+    ) -> Result<SearchAnswer, Failure> {
+        let engine = self.engine()?;
+        if engine.is_at_hand(&query, &options) {
+            return Work::run_here(|| Ok(engine.search(&query, &options)?));
+        }
+        self.ask(move |engine| Ok(engine.search(&query, &options)?))
+            .await
     }
 }

@@ -31,6 +31,7 @@ use crate::import::Limits;
 use crate::index::Index;
 use crate::model::Encoder;
 use query::Known;
+use search::Nearest;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ pub struct Engine {
     embeddings: Vec<Embedding>,
     /// What is known of a stored entry as a query; filled when first asked for.
     known: Vec<OnceLock<Known>>,
+    /// The nearest entries of a stored one under no filter; likewise.
+    nearest: Vec<OnceLock<Nearest>>,
     limits: Limits,
     config: Config,
 }

@@ -102,6 +102,10 @@ pub(super) async fn search(
     let framing = Framing::of(&headers)?;
     let bytes = body::collect(body, state.config()).await?;
     let largest = state.config().decompressed_bytes;
+    if framing.is_light(bytes.len()) {
+        let (query, options) = framing.query(bytes, options, largest)?;
+        return state.search(query, options.into()).await.map(Json);
+    }
     let answer = state.ask(move |engine| {
         let (query, options) = framing.query(bytes, options, largest)?;
         Ok(engine.search(&query, &options.into())?)

@@ -16,6 +16,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
+/// Canonicalising makes many small allocations, and the system's allocator is slow at giving them
+/// back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Packs netkin's corpus, fits its encoder and evaluates it.
 #[derive(Parser)]
 #[command(version)]

@@ -14,6 +14,11 @@ use netkin::settings::Settings;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// Canonicalising makes many small allocations, and the system's allocator is slow at giving them
+/// back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let format = arguments.command.format();

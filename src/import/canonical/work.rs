@@ -218,15 +218,13 @@ impl Work {
             .iter()
             .map(|edge| moved(self.resolved(*edge)))
             .collect();
-        let mut nodes = Vec::with_capacity(next as usize);
-        for index in (0..needed.len()).filter(|index| needed[*index]) {
-            let mut node = self.nodes[index].clone();
-            for operand in &mut node.operands {
-                if let Operand::Data(edge, _) = operand {
-                    *edge = moved(self.resolved(*edge));
-                }
+        let mut nodes = std::mem::take(&mut self.nodes);
+        let mut is_needed = needed.iter();
+        nodes.retain(|_| is_needed.next().copied().unwrap_or(false));
+        for operand in nodes.iter_mut().flat_map(|node| &mut node.operands) {
+            if let Operand::Data(edge, _) = operand {
+                *edge = moved(self.resolved(*edge));
             }
-            nodes.push(node);
         }
         *self = Self {
             forward: vec![None; nodes.len()],
