@@ -22,8 +22,11 @@ const MEMORY_BUDGET_MB: f64 = 16.0;
 /// two measurements of the same thing differ by on a busy machine.
 const TOLERANCE: f64 = 1.1;
 
+/// A way to come by the model in a file.
+type Way = fn(&Path);
+
 /// Ways to come by the model, in the order of the table.
-const WAYS: [(&str, fn(&Path)); 4] = [
+const WAYS: [(&str, Way); 4] = [
     ("read() alone, 64 KB at a time", read_alone),
     ("netkin, streaming from the file", stream),
     ("read() of the whole file into memory", read_whole),
