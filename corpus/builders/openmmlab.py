@@ -104,7 +104,6 @@ class _Absent(types.ModuleType):
         return type(name, (_Placeholder,), {})
 
 
-
 class _Placeholder:
     """Any class or function of an absent module; as a decorator it changes nothing."""
 
