@@ -92,6 +92,9 @@ demand, as `netkin search nas:<space>:<cell>` does. Drawn cells follow from the 
 All of NAS-Bench-101 was enumerated: every cell of two to seven vertices and at most nine edges in which each vertex
 lies on a path from input to output, once up to isomorphism, and then each one's network was built and its digest
 taken. In NAS-Bench-201 a cell counts where something flows from its input to its output.
+
+Fewer digests than classes: some cells that differ become one architecture when canonicalised, or the digest cannot
+tell their networks apart. Which of the two, and for which cells, has not been examined yet.
 ",
         all.cells,
         all.distinct,
