@@ -77,8 +77,8 @@ fn start_section(corpora: &[Served<'_>]) -> Sheet {
     sheet.paragraph(&format!(
         "`cargo bench --bench http`: `netkin serve` from the start of the process until `/health/ready` says so, and\n\
          its resident memory 0.3 s later, before any query; {STARTS} starts. The padded corpus repeats the shipped entries\n\
-         under new ids, over the smallest of their graphs; graphs stay packed in memory, so real ones would add\n\
-         some megabytes."
+         under new ids, each with a graph of its own that begins as one of the smallest of theirs; graphs stay packed\n\
+         in memory, so real ones would add some megabytes."
     ));
     let (mut slowest, mut largest) = (0f64, 0f64);
     let mut rows = Vec::new();

@@ -65,6 +65,7 @@ impl State {
         let state = self.clone();
         self.0.work.run(move || question(state.engine()?)).await
     }
+
     /// Searches here when the answer is at hand, else on the pool.
     pub(super) async fn search(
         &self,
