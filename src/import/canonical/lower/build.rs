@@ -236,9 +236,11 @@ impl Builder {
         }
     }
 
-    /// A convolution from the shape of its weight: [out, in / groups, kernel…].
+    /// A convolution from the shape of its weight, [out, in / groups, kernel…], or a transposed one,
+    /// whose weight is [in, out / groups, kernel…].
     pub(super) fn convolution(
         &mut self,
+        operator: Operator,
         operands: Vec<Operand>,
         weight: Option<&Shape>,
         mut window: Window,
@@ -248,32 +250,16 @@ impl Builder {
         if let Some(weight) = weight.filter(|weight| weight.rank() > 2) {
             window.kernel = sides(&weight.0[2..]);
         }
-        let read = weight
+        let whole = weight.and_then(|weight| weight.dim(0));
+        let shared = weight
             .and_then(|weight| weight.dim(1))
             .map(|share| share.saturating_mul(groups.unsigned_abs()));
-        let written = weight.and_then(|weight| weight.dim(0));
+        let (read, written) = match operator {
+            Operator::ConvTranspose => (whole, shared),
+            _ => (shared, whole),
+        };
         let attributes = channels(window.attributes(), read, written, groups);
-        self.node(Operator::Conv, attributes, operands, shape)
-    }
-
-    /// A transposed convolution from the shape of its weight: [in, out / groups, kernel…].
-    pub(super) fn transposed_convolution(
-        &mut self,
-        operands: Vec<Operand>,
-        weight: Option<&Shape>,
-        mut window: Window,
-        groups: i64,
-        shape: Option<Shape>,
-    ) -> Operand {
-        if let Some(weight) = weight.filter(|weight| weight.rank() > 2) {
-            window.kernel = sides(&weight.0[2..]);
-        }
-        let read = weight.and_then(|weight| weight.dim(0));
-        let written = weight
-            .and_then(|weight| weight.dim(1))
-            .map(|share| share.saturating_mul(groups.unsigned_abs()));
-        let attributes = channels(window.attributes(), read, written, groups);
-        self.node(Operator::ConvTranspose, attributes, operands, shape)
+        self.node(operator, attributes, operands, shape)
     }
 
     pub(super) fn linear(
@@ -403,10 +389,6 @@ impl Builder {
             attributes.set(Key::Bias, bias);
         }
         self.node(Operator::Attention, attributes, operands, shape)
-    }
-
-    pub(super) fn node_mut(&mut self, edge: Edge) -> &mut WorkNode {
-        &mut self.work.nodes[edge.node as usize]
     }
 }
 

@@ -622,7 +622,8 @@ fn special(builder: &mut Builder, op: &str, call: &Call<'_>) -> Option<Operand> 
                 stride: call.ints("strides"),
                 dilation: call.ints("dilations"),
             };
-            builder.transposed_convolution(
+            builder.convolution(
+                Operator::ConvTranspose,
                 data_of(call, &[0, 1]),
                 weight.as_ref(),
                 window,
@@ -759,6 +760,7 @@ fn convolution(builder: &mut Builder, call: &Call<'_>) -> Operand {
     let channels = weight.as_ref().and_then(|weight| weight.dim(0));
     let shape = windowed(call, &window, channels, false);
     builder.convolution(
+        Operator::Conv,
         data_of(call, &[0, 1]),
         weight.as_ref(),
         window,

@@ -358,20 +358,18 @@ fn pad(builder: &mut Builder, call: &Call<'_>) -> Operand {
 fn special(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Operand> {
     let shape = call.shape(0);
     Some(match name {
-        "conv1d" | "conv2d" | "conv3d" => convolution(builder, call),
-        "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d" => transposed(builder, call),
+        "conv1d" | "conv2d" | "conv3d" => convolution(builder, call, Operator::Conv),
+        "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d" => {
+            convolution(builder, call, Operator::ConvTranspose)
+        }
         "deform_conv2d" => {
             let weight = call.operand(1, "weight").shape().cloned();
             let window = Window {
                 stride: call.ints(4, "stride"),
                 ..Window::default()
             };
-            let data = call.data();
-            let deformable = builder.convolution(data, weight.as_ref(), window, 1, shape);
-            if let Operand::Data(edge, _) = &deformable {
-                builder.node_mut(*edge).operator = Operator::DeformConv;
-            }
-            deformable
+            let operator = Operator::DeformConv;
+            builder.convolution(operator, call.data(), weight.as_ref(), window, 1, shape)
         }
         "linear" => linear(
             builder,
@@ -497,38 +495,24 @@ fn special(builder: &mut Builder, name: &str, call: &Call<'_>) -> Option<Operand
     })
 }
 
-fn convolution(builder: &mut Builder, call: &Call<'_>) -> Operand {
+/// Transposed convolutions take their dilation last.
+fn convolution(builder: &mut Builder, call: &Call<'_>, operator: Operator) -> Operand {
+    let dilation = match operator {
+        Operator::ConvTranspose => 7,
+        _ => 5,
+    };
     let weight = call.operand(1, "weight").shape().cloned();
     let window = Window {
         kernel: vec![],
         stride: call.ints(3, "stride"),
-        dilation: call.ints(5, "dilation"),
+        dilation: call.ints(dilation, "dilation"),
     };
     let operands = [call.operand(0, "input"), call.operand(1, "weight")]
         .into_iter()
         .filter(Operand::is_data)
         .collect();
     builder.convolution(
-        operands,
-        weight.as_ref(),
-        window,
-        call.int(6, "groups").unwrap_or(1),
-        call.shape(0),
-    )
-}
-
-fn transposed(builder: &mut Builder, call: &Call<'_>) -> Operand {
-    let weight = call.operand(1, "weight").shape().cloned();
-    let window = Window {
-        kernel: vec![],
-        stride: call.ints(3, "stride"),
-        dilation: call.ints(7, "dilation"),
-    };
-    let operands = [call.operand(0, "input"), call.operand(1, "weight")]
-        .into_iter()
-        .filter(Operand::is_data)
-        .collect();
-    builder.transposed_convolution(
+        operator,
         operands,
         weight.as_ref(),
         window,
