@@ -34,7 +34,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dim: 512,
+            dim: 256,
             shrinkage: 0.8,
             seed: 0,
             hashing: hashing::Config::default(),
