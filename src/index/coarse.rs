@@ -6,12 +6,10 @@
 
 use crate::embedding::dot;
 
-/// Largest rounded component of a query.
-const QUERY_LARGEST: f32 = 8_191.0;
 /// Largest rounded component of a vector.
 const VECTOR_LARGEST: f32 = 127.0;
-/// Components whose products are added in 32 bits: 1,024 · 127 · 8,191 is just below 2³⁰.
-const BLOCK: usize = 1_024;
+/// What no sum of products may exceed, so that it fits in 32 bits.
+const SUM_LARGEST: f32 = (1u32 << 30) as f32;
 
 /// Rows of rounded vectors.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +29,7 @@ pub(super) struct CoarseQuery {
 
 impl CoarseQuery {
     pub(super) fn new(query: &[f32]) -> Self {
-        let scale = scale(query, QUERY_LARGEST);
+        let scale = scale(query, query_largest(query.len()));
         let values: Vec<i16> = query
             .iter()
             .map(|value| (value / scale).round() as i16)
@@ -65,16 +63,16 @@ impl Coarse {
 
     /// For the rows from `first` on, numbers that their similarities to the query cannot exceed.
     ///
-    /// Loops and no closures down to `block_product`: the compiler must inline all of it into a
-    /// caller that has wide registers, and leaves large closures as they are.
+    /// Loops and no closures down to `product`: the compiler must inline all of it into a caller
+    /// that has wide registers, and leaves large closures as they are.
     #[inline(always)]
     pub(super) fn upper_bounds(&self, query: &CoarseQuery, first: usize, bounds: &mut [f32]) {
         let margin = query.error + slack(self.dim);
         let rows = self.rows[first * self.dim..].chunks_exact(self.dim.max(1));
         for ((bound, row), [scale, error]) in bounds.iter_mut().zip(rows).zip(&self.sizes[first..])
         {
-            let product = product(&query.values, row) * (query.scale * scale);
-            *bound = product + error + margin;
+            let product = product(&query.values, row) as f32;
+            *bound = product * (query.scale * scale) + error + margin;
         }
     }
 }
@@ -98,20 +96,43 @@ fn error(vector: &[f32], rounded: impl Iterator<Item = f32>) -> f32 {
     dot(&missed, &missed).sqrt()
 }
 
-#[inline(always)]
-fn product(query: &[i16], row: &[i8]) -> f32 {
-    let mut sum = 0.0;
-    for (query, row) in query.chunks(BLOCK).zip(row.chunks(BLOCK)) {
-        sum += block_product(query, row) as f32;
-    }
-    sum
+/// Largest rounded component of a query: what fits in 14 bits, less where sums are long.
+fn query_largest(dim: usize) -> f32 {
+    const FOURTEEN_BITS: f32 = 8_191.0;
+    (SUM_LARGEST / (VECTOR_LARGEST * dim.max(1) as f32)).min(FOURTEEN_BITS)
 }
 
-/// Written plainly: compilers know this loop and use the instruction that multiplies and adds pairs.
 #[inline(always)]
-fn block_product(query: &[i16], row: &[i8]) -> i32 {
+fn product(query: &[i16], row: &[i8]) -> i32 {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return wide_product(simd, query, row);
+    }
+    plain_product(query, row)
+}
+
+/// Compilers know this loop and use the instruction that multiplies and adds pairs, but fill only
+/// half of a register with it.
+#[inline(always)]
+fn plain_product(query: &[i16], row: &[i8]) -> i32 {
     let pairs = query.iter().zip(row);
     pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
+
+/// The same sum, sixteen components to an instruction. Whole numbers: the order does not matter.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn wide_product(simd: pulp::x86::V3, query: &[i16], row: &[i8]) -> i32 {
+    let (query, query_rest) = pulp::as_arrays::<16, _>(query);
+    let (row, row_rest) = pulp::as_arrays::<16, _>(row);
+    let mut sums = simd.avx._mm256_setzero_si256();
+    for (query, row) in query.iter().zip(row) {
+        let row = simd.avx2._mm256_cvtepi8_epi16(pulp::cast(*row));
+        let products = simd.avx2._mm256_madd_epi16(pulp::cast(*query), row);
+        sums = simd.avx2._mm256_add_epi32(sums, products);
+    }
+    let sums: [i32; 8] = pulp::cast(sums);
+    sums.iter().sum::<i32>() + plain_product(query_rest, row_rest)
 }
 
 #[cfg(test)]
@@ -119,6 +140,23 @@ mod tests {
     use super::*;
     use crate::embedding::Embedding;
     use crate::random::Random;
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn wide_registers_give_the_same_sum() {
+        let Some(simd) = pulp::x86::V3::try_new() else {
+            return;
+        };
+        let mut random = Random::new(4);
+        for dim in [0, 1, 15, 16, 17, 256, 1_000] {
+            let query: Vec<i16> = (0..dim)
+                .map(|_| (random.signed() * 8_191.0) as i16)
+                .collect();
+            let row: Vec<i8> = (0..dim).map(|_| (random.signed() * 127.0) as i8).collect();
+            let wide = wide_product(simd, &query, &row);
+            assert_eq!(wide, plain_product(&query, &row));
+        }
+    }
 
     #[test]
     fn no_similarity_exceeds_its_bound_and_the_bound_is_near() {
