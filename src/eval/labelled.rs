@@ -1,6 +1,6 @@
 //! Architectures with their place in the taxonomy, read from a corpus.
 
-use crate::corpus::{self, Corpus, Entry};
+use crate::corpus::{self, Corpus, Entry, Kind};
 use crate::graph::{Architecture, Digest};
 use crate::import::{Limits, RawGraph, canonical};
 use rayon::prelude::*;
@@ -10,6 +10,12 @@ use rayon::prelude::*;
 pub struct Labelled {
     /// Unique name of the entry.
     pub id: String,
+    /// The package it was traced from.
+    pub package: String,
+    /// The package's own module: what its labels were before they were curated.
+    pub module: String,
+    /// Whether somebody published it.
+    pub kind: Kind,
     /// Family, such as `resnet`.
     pub family: String,
     /// Coarse family, such as `residual cnn`.
@@ -78,6 +84,9 @@ fn label(entry: &Entry, graph: &RawGraph, limits: &Limits) -> Result<Labelled, U
     }
     Ok(Labelled {
         id,
+        package: entry.package.clone(),
+        module: entry.module.clone(),
+        kind: entry.kind,
         family: entry.family.clone(),
         coarse_family: entry.coarse_family.clone(),
         digest: entry.exact,

@@ -5,10 +5,14 @@
 
 pub mod agreement;
 pub mod baselines;
+pub mod cells;
+pub mod edits;
+pub mod formats;
 mod labelled;
 pub mod metrics;
 pub mod protocol;
 pub mod report;
+pub mod split;
 
 pub use labelled::{Labelled, UnusableEntry, labelled};
 

@@ -1,15 +1,17 @@
 //! Who is asked, among whom, and what counts: the rules of the comparison.
 //!
-//! Queries are architectures that no fit has seen: members of held-out families, and held-out
-//! members of the others. Candidates are all entries but those with the
-//! query's own exact digest. Queries without a relevant candidate are left out and counted.
+//! Queries are architectures that no fit has seen: members of held-out families, held-out members
+//! of the others, or everything of a held-out package. Candidates are all entries but those with
+//! the query's own exact digest. Queries without a relevant candidate are left out and counted.
 
 use super::Labelled;
 use super::metrics::{Grade, RELEVANT, average_precision, ndcg, recall, reciprocal_rank};
+use super::split;
+use crate::corpus::Kind;
 use crate::random::{self, Random};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The rules that may be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub struct Config {
     pub held_out: f64,
     /// Share of every other family's members that are never trained on.
     pub held_out_members: f64,
+    /// Packages each of which is held out in a turn of its own.
+    pub held_out_packages: Vec<String>,
     /// Ranks at which metrics are cut.
     pub cuts: Vec<usize>,
     /// Resamplings of the families for intervals.
@@ -33,57 +37,66 @@ impl Default for Config {
             seed: 0,
             held_out: 0.15,
             held_out_members: 0.2,
+            held_out_packages: ["keras", "mmpretrain", "pytorchcv", "torchvision"]
+                .map(String::from)
+                .to_vec(),
             cuts: vec![20, 50, 100],
             resamplings: 1_000,
         }
     }
 }
 
-/// Whether a family is held out. Depends on its name and the seed alone, so that a growing corpus
-/// never moves a family from one side to the other.
-pub fn is_held_out(family: &str, config: &Config) -> bool {
-    let bits = random::sequence(config.seed, [random::text(family)]);
-    Random::new(bits).unit() < config.held_out
-}
-
-/// Whether no fit may see `entry`: its family is held out, or it is one of the held-out members of
-/// its family. Depends on names and the seed alone, as [`is_held_out`].
-fn is_unseen(entry: &Labelled, config: &Config) -> bool {
-    let bits = random::sequence(config.seed, [1, random::text(&entry.id)]);
-    is_held_out(&entry.family, config) || Random::new(bits).unit() < config.held_out_members
-}
-
-/// Who is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Who is asked, and among whom.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Queries {
     /// Every member of a held-out family: designs of a kind that no fit has seen.
     HeldOutFamilies,
     /// Those, and the held-out members of the other families.
     HeldOutArchitectures,
+    /// The members of held-out families, judged by the packages' own modules in place of the
+    /// curated families: what the curation changes.
+    HeldOutFamiliesByModule,
+    /// Every entry of one package, among the entries of all others.
+    HeldOutPackage(String),
 }
 
 impl Queries {
-    /// Every set of queries.
-    pub const ALL: [Self; 2] = [Self::HeldOutFamilies, Self::HeldOutArchitectures];
-
-    fn asks(self, entry: &Labelled, config: &Config) -> bool {
+    /// Whether `entry` is a query.
+    pub fn asks(&self, entry: &Labelled, config: &Config) -> bool {
         match self {
-            Self::HeldOutFamilies => is_held_out(&entry.family, config),
-            Self::HeldOutArchitectures => is_unseen(entry, config),
+            Self::HeldOutFamilies | Self::HeldOutFamiliesByModule => {
+                split::is_held_out(&entry.family, config)
+            }
+            Self::HeldOutArchitectures => split::is_unseen(entry, config),
+            Self::HeldOutPackage(package) => entry.package == *package,
         }
     }
-}
 
-/// How relevant `candidate` is to `query`.
-pub fn grade(query: &Labelled, candidate: &Labelled) -> Grade {
-    let same_family = query.family == candidate.family;
-    if same_family && query.coarse_digest == candidate.coarse_digest {
-        3
-    } else if same_family {
-        2
-    } else {
-        u8::from(query.coarse_family == candidate.coarse_family)
+    /// Whether `entry` is a candidate.
+    pub fn admits(&self, entry: &Labelled) -> bool {
+        match self {
+            Self::HeldOutPackage(package) => entry.package != *package,
+            _ => true,
+        }
+    }
+
+    /// How relevant `candidate` is to `query`: 3 the same but for widths, 2 the same family, 1 the
+    /// same coarse family.
+    pub fn grade(&self, query: &Labelled, candidate: &Labelled) -> Grade {
+        let is_kin = match self {
+            Self::HeldOutFamiliesByModule => {
+                (&query.package, &query.module) == (&candidate.package, &candidate.module)
+            }
+            _ => query.family == candidate.family,
+        };
+        if is_kin && query.coarse_digest == candidate.coarse_digest {
+            3
+        } else if is_kin {
+            2
+        } else {
+            u8::from(query.coarse_family == candidate.coarse_family)
+        }
     }
 }
 
@@ -100,6 +113,8 @@ pub struct QueryResult {
     pub id: String,
     /// Its family: the unit of resampling.
     pub family: String,
+    /// Whether somebody published it.
+    pub kind: Kind,
     /// Metrics by name, such as `map@20`.
     pub metrics: BTreeMap<String, f64>,
 }
@@ -113,50 +128,106 @@ pub struct Outcome {
     pub unanswerable: usize,
 }
 
+impl Outcome {
+    /// The results of queries of one kind.
+    pub fn of_kind(&self, kind: Kind) -> Self {
+        let queries = self.queries.iter().filter(|query| query.kind == kind);
+        Self {
+            queries: queries.cloned().collect(),
+            unanswerable: 0,
+        }
+    }
+}
+
 /// Asks every entry that `queries` names.
 pub fn evaluate(
     entries: &[Labelled],
     ranker: &dyn Ranker,
-    queries: Queries,
+    queries: &Queries,
     config: &Config,
 ) -> Outcome {
     let asked: Vec<usize> = (0..entries.len())
         .filter(|query| queries.asks(&entries[*query], config))
         .collect();
+    let admitted: Vec<usize> = (0..entries.len())
+        .filter(|candidate| queries.admits(&entries[*candidate]))
+        .collect();
     let results: Vec<Option<QueryResult>> = asked
         .par_iter()
-        .map(|query| ask(entries, *query, &ranker.scores(*query), config))
+        .map(|query| {
+            let asked = &entries[*query];
+            let candidates = admitted.iter().copied();
+            let strangers = candidates.filter(|other| entries[*other].digest != asked.digest);
+            let ranked = ranked(*query, &ranker.scores(*query), strangers);
+            let grades: Vec<Grade> = ranked
+                .into_iter()
+                .map(|candidate| queries.grade(asked, &entries[candidate]))
+                .collect();
+            judged(asked, &grades, config)
+        })
         .collect();
-    let unanswerable = results.iter().filter(|result| result.is_none()).count();
+    collected(results)
+}
+
+/// Results with and without an answer.
+pub(super) fn collected(results: Vec<Option<QueryResult>>) -> Outcome {
     Outcome {
+        unanswerable: results.iter().filter(|result| result.is_none()).count(),
         queries: results.into_iter().flatten().collect(),
-        unanswerable,
     }
 }
 
-fn ask(entries: &[Labelled], query: usize, scores: &[f32], config: &Config) -> Option<QueryResult> {
-    let asked = &entries[query];
-    let mut candidates: Vec<usize> = (0..entries.len())
-        .filter(|candidate| entries[*candidate].digest != asked.digest)
-        .collect();
-    // Ties are broken by a hash of query and candidate, since corpus order follows families.
+/// Rank correlation of pairs, ties sharing their mean rank; none when one side is all alike.
+pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+    let ours = centred_ranks(pairs.iter().map(|pair| pair.0).collect());
+    let theirs = centred_ranks(pairs.iter().map(|pair| pair.1).collect());
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let scale = (product(&ours, &ours) * product(&theirs, &theirs)).sqrt();
+    (scale > 0.0).then(|| product(&ours, &theirs) / scale)
+}
+
+/// Rank of each value less the mean of all ranks.
+fn centred_ranks(values: Vec<f64>) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mean = (values.len() as f64 - 1.0) / 2.0;
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for alike in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let rank = first as f64 + (alike.len() as f64 - 1.0) / 2.0;
+        for place in alike {
+            ranks[*place] = rank - mean;
+        }
+        first += alike.len();
+    }
+    ranks
+}
+
+/// Candidates in the order of their scores. Ties are broken by a hash of query and candidate, since
+/// corpus order follows families.
+pub(super) fn ranked(
+    query: usize,
+    scores: &[f32],
+    candidates: impl Iterator<Item = usize>,
+) -> Vec<usize> {
     let tie = |candidate: usize| random::sequence(0, [query as u64, candidate as u64]);
+    let mut candidates: Vec<usize> = candidates.collect();
     candidates.sort_by(|a, b| {
         scores[*b]
             .total_cmp(&scores[*a])
             .then_with(|| tie(*a).cmp(&tie(*b)))
     });
-    let grades: Vec<Grade> = candidates
-        .iter()
-        .map(|candidate| grade(asked, &entries[*candidate]))
-        .collect();
-    if grades.iter().all(|grade| *grade < RELEVANT) {
-        return None;
-    }
-    Some(QueryResult {
+    candidates
+}
+
+/// What a ranking earns; nothing when no candidate is relevant.
+pub(super) fn judged(asked: &Labelled, grades: &[Grade], config: &Config) -> Option<QueryResult> {
+    let answerable = grades.iter().any(|grade| *grade >= RELEVANT);
+    answerable.then(|| QueryResult {
         id: asked.id.clone(),
         family: asked.family.clone(),
-        metrics: metrics(&grades, config),
+        kind: asked.kind,
+        metrics: metrics(grades, config),
     })
 }
 
@@ -250,20 +321,6 @@ fn mean_of<'a>(families: impl Iterator<Item = &'a (f64, usize)>) -> Option<f64> 
     (count > 0).then(|| sum / count as f64)
 }
 
-/// Entries that a fit may look at, each design once and none that is asked about.
-pub fn training<'a>(entries: &'a [Labelled], config: &Config) -> Vec<&'a Labelled> {
-    let unseen = |entry: &&Labelled| is_unseen(entry, config);
-    let mut seen: BTreeSet<_> = entries
-        .iter()
-        .filter(unseen)
-        .map(|entry| entry.digest)
-        .collect();
-    let mut kept: Vec<&Labelled> = entries.iter().filter(|entry| !unseen(entry)).collect();
-    kept.sort_by(|a, b| a.id.cmp(&b.id));
-    kept.retain(|entry| seen.insert(entry.digest));
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +330,10 @@ mod tests {
 
     impl Ranker for Perfect {
         fn scores(&self, query: usize) -> Vec<f32> {
-            let grades = self.0.iter().map(|entry| grade(&self.0[query], entry));
+            let grades = self
+                .0
+                .iter()
+                .map(|entry| Queries::HeldOutFamilies.grade(&self.0[query], entry));
             grades.map(f32::from).collect()
         }
     }
@@ -291,7 +351,7 @@ mod tests {
         let outcome = evaluate(
             &entries,
             &Perfect(entries.clone()),
-            Queries::HeldOutFamilies,
+            &Queries::HeldOutFamilies,
             &half(),
         );
         assert!(!outcome.queries.is_empty());
@@ -304,6 +364,19 @@ mod tests {
     }
 
     #[test]
+    fn rank_correlation_knows_order_and_ties() {
+        let of = |values: &[(f64, f64)]| spearman(values).map(|value| (value * 1e3).round() / 1e3);
+        assert_eq!(of(&[(1.0, 10.0), (2.0, 20.0), (9.0, 21.0)]), Some(1.0));
+        assert_eq!(of(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]), Some(-1.0));
+        // By scipy.stats.spearmanr([1, 2, 2, 3], [1, 3, 2, 2]).
+        assert_eq!(
+            of(&[(1.0, 1.0), (2.0, 3.0), (2.0, 2.0), (3.0, 2.0)]),
+            Some(0.5)
+        );
+        assert_eq!(of(&[(1.0, 1.0), (1.0, 2.0)]), None);
+    }
+
+    #[test]
     fn duplicates_of_the_query_earn_nothing() {
         let mut entries = zoo(8, 2);
         for pair in entries.chunks_exact_mut(2) {
@@ -312,32 +385,10 @@ mod tests {
         let outcome = evaluate(
             &entries,
             &Perfect(entries.clone()),
-            Queries::HeldOutFamilies,
+            &Queries::HeldOutFamilies,
             &half(),
         );
         assert!(outcome.queries.is_empty());
         assert!(outcome.unanswerable > 0);
-    }
-
-    #[test]
-    fn training_sees_nothing_that_is_asked_and_no_design_twice() {
-        let mut entries = zoo(8, 5);
-        entries[1].digest = entries[0].digest;
-        let kept = training(&entries, &half());
-        assert!(!kept.is_empty());
-        for queries in Queries::ALL {
-            assert!(kept.iter().all(|entry| !queries.asks(entry, &half())));
-        }
-        let digests: BTreeSet<_> = kept.iter().map(|entry| entry.digest).collect();
-        assert_eq!(digests.len(), kept.len());
-    }
-
-    #[test]
-    fn about_the_stated_share_is_held_out() {
-        let config = Config::default();
-        let held_out = (0..2_000)
-            .filter(|family| is_held_out(&format!("family {family}"), &config))
-            .count();
-        assert!((240..360).contains(&held_out), "{held_out}");
     }
 }

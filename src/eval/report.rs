@@ -3,6 +3,7 @@
 //! Holds what was measured, on what, by which model; decides nothing.
 
 use super::protocol::{Config, Estimate, Queries};
+use crate::corpus::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -28,6 +29,8 @@ pub struct Report {
     pub protocol: Config,
     /// One for each set of queries.
     pub results: Vec<Results>,
+    /// Further tests, each with metrics of its own.
+    pub trials: Vec<Trial>,
     /// Settings that were compared on validation families, before the evaluation.
     pub validation: Vec<Tried>,
 }
@@ -43,8 +46,36 @@ pub struct Results {
     pub unanswerable: usize,
     /// One row a method, the shipped encoder first.
     pub methods: Vec<Row>,
-    /// The shipped encoder's settings fitted again with several seeds.
-    pub seeds: Seeds,
+    /// The same for published and for composed queries alone.
+    pub kinds: Vec<OfKind>,
+    /// The shipped encoder's settings fitted again with several seeds, where that was done.
+    pub seeds: Option<Seeds>,
+}
+
+/// What every method earned on queries of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfKind {
+    /// The kind.
+    pub kind: Kind,
+    /// Number of queries with a relevant candidate.
+    pub asked: usize,
+    /// One row a method, the shipped encoder first.
+    pub methods: Vec<Row>,
+}
+
+/// What every method earned in a test beside the sets of queries.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trial {
+    /// What it is called.
+    pub title: String,
+    /// What was asked, and what the metrics mean.
+    pub about: String,
+    /// Number of queries with an answer.
+    pub asked: usize,
+    /// Metrics that the page shows, in this order.
+    pub columns: Vec<String>,
+    /// One row a method, the shipped encoder first.
+    pub methods: Vec<Row>,
 }
 
 /// The results of one method.
@@ -130,15 +161,41 @@ pub fn markdown(report: &Report) -> String {
     for results in &report.results {
         section(&mut page, results, &report.protocol.cuts);
     }
+    for trial in &report.trials {
+        self::trial(&mut page, trial);
+    }
     validation(&mut page, &report.validation);
     page
 }
 
+fn trial(page: &mut String, trial: &Trial) {
+    let _ = writeln!(
+        page,
+        "## {}\n\n{} {} queries.\n",
+        trial.title, trial.about, trial.asked
+    );
+    let columns: Vec<&str> = trial.columns.iter().map(String::as_str).collect();
+    rows(page, &columns, &trial.methods);
+}
+
+/// A table of some metrics, one row a method.
+fn rows(page: &mut String, columns: &[&str], methods: &[Row]) {
+    let _ = writeln!(
+        page,
+        "| method | {} |\n|---|{}",
+        columns.join(" | "),
+        "---|".repeat(columns.len())
+    );
+    for row in methods {
+        let cells = columns.iter().map(|column| cell(row.metrics.get(*column)));
+        let cells: Vec<String> = cells.collect();
+        let _ = writeln!(page, "| {} | {} |", row.name, cells.join(" | "));
+    }
+    page.push('\n');
+}
+
 fn section(page: &mut String, results: &Results, cuts: &[usize]) {
-    let title = match results.queries {
-        Queries::HeldOutFamilies => "Held-out families",
-        Queries::HeldOutArchitectures => "All held-out architectures",
-    };
+    let title = title(&results.queries);
     let _ = writeln!(
         page,
         "## {title}\n\n{} queries; {} more had nothing relevant to find.\n",
@@ -147,16 +204,46 @@ fn section(page: &mut String, results: &Results, cuts: &[usize]) {
     for cut in cuts {
         table(page, results, *cut);
     }
-    let seeds: Vec<String> = results.seeds.seeds.iter().map(u64::to_string).collect();
+    for OfKind {
+        kind,
+        asked,
+        methods,
+    } in &results.kinds
+    {
+        let kind = match kind {
+            Kind::Published => "published",
+            Kind::Composed => "composed",
+        };
+        let _ = writeln!(page, "### The {asked} {kind} queries alone, at 20\n");
+        rows(page, &["mrr@20", "map@20", "ndcg@20", "recall@20"], methods);
+    }
+    if let Some(seeds) = &results.seeds {
+        spread(page, seeds, cuts);
+    }
+}
+
+fn title(queries: &Queries) -> String {
+    match queries {
+        Queries::HeldOutFamilies => "Held-out families".into(),
+        Queries::HeldOutArchitectures => "All held-out architectures".into(),
+        Queries::HeldOutFamiliesByModule => {
+            "Held-out families, judged by the packages' own modules".into()
+        }
+        Queries::HeldOutPackage(package) => format!("Held-out package: {package}"),
+    }
+}
+
+fn spread(page: &mut String, seeds: &Seeds, cuts: &[usize]) {
+    let names: Vec<String> = seeds.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         page,
         "The first row's settings fitted with the seeds {}, mean ± standard deviation:\n\n\
          | at | MRR | MAP | NDCG | recall |\n|---|---|---|---|---|",
-        seeds.join(", ")
+        names.join(", ")
     );
     for cut in cuts {
         let cells = METRICS.map(|metric| {
-            let spread = results.seeds.metrics.get(&format!("{metric}@{cut}"));
+            let spread = seeds.metrics.get(&format!("{metric}@{cut}"));
             spread.map_or_else(String::new, |Spread { mean, deviation }| {
                 format!("{mean:.3} ± {deviation:.3}")
             })
@@ -242,16 +329,34 @@ mod tests {
                     metrics: BTreeMap::from([("map@20".into(), estimate)]),
                     gain: BTreeMap::new(),
                 }],
-                seeds: Seeds {
+                kinds: vec![OfKind {
+                    kind: Kind::Composed,
+                    asked: 2,
+                    methods: vec![],
+                }],
+                seeds: Some(Seeds {
                     seeds: vec![0, 1],
                     metrics: BTreeMap::from([("map@20".into(), Spread::of(&[0.25, 0.75]))]),
-                },
+                }),
+            }],
+            trials: vec![Trial {
+                title: "Edits".into(),
+                about: "Edited.".into(),
+                asked: 7,
+                columns: vec!["spearman".into()],
+                methods: vec![Row {
+                    name: "token sets".into(),
+                    metrics: BTreeMap::from([("spearman".into(), estimate)]),
+                    gain: BTreeMap::new(),
+                }],
             }],
             validation: vec![],
         });
         assert!(page.contains("hash `abc`"));
         assert!(page.contains("| token sets |  | 0.500 (0.400 to 0.600) |  |  |  |"));
         assert!(page.contains("| 20 |  | 0.500 ± 0.354 |  |  |"));
+        assert!(page.contains("The 2 composed queries alone"));
+        assert!(page.contains("| token sets | 0.500 (0.400 to 0.600) |"));
         assert!(!page.contains("validation"));
     }
 }

@@ -7,6 +7,7 @@
 
 mod build;
 mod darts;
+pub mod edit;
 mod nasbench101;
 mod nasbench201;
 pub mod space;

@@ -1,8 +1,7 @@
 //! Fits the shipped encoder: within-class whitening of hashed token sets, then the leading
 //! directions.
 //!
-//! [`fit`] looks at training families only, each design once. The same entries, settings and seed
-//! give the same bytes.
+//! The same training examples, settings and seed give the same bytes.
 
 mod card;
 mod validate;
@@ -12,7 +11,7 @@ pub use card::model_card;
 pub use validate::validate;
 pub use wccn::{Whitening, fit_projection};
 
-use crate::eval::{self, Labelled, protocol};
+use crate::eval::Labelled;
 use crate::model::{self, TokenSetEncoder, hashing};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -56,14 +55,14 @@ pub enum Error {
     Model(#[from] model::Error),
 }
 
-/// Fits an encoder named `version` on the training families of `entries`.
+/// Fits an encoder named `version` on `training` alone; `data_hash` names the data it comes from.
 ///
 /// # Errors
 /// When there is too little to learn from.
 pub fn fit(
     version: &str,
-    entries: &[Labelled],
-    split: &protocol::Config,
+    training: &[&Labelled],
+    data_hash: String,
     config: &Config,
 ) -> Result<TokenSetEncoder, Error> {
     let hashing = hashing::Config {
@@ -71,7 +70,6 @@ pub fn fit(
         ..config.hashing.clone()
     };
     let plain = TokenSetEncoder::unfitted(hashing.clone())?;
-    let training = protocol::training(entries, split);
     let vectors: Vec<Vec<f64>> = training
         .par_iter()
         .map(|entry| {
@@ -92,7 +90,7 @@ pub fn fit(
         dim: whitening.dim,
         hashing,
         seed: config.seed,
-        data_hash: eval::data_hash(entries),
+        data_hash,
     };
     Ok(TokenSetEncoder::fitted(model, &projection)?)
 }
@@ -101,6 +99,7 @@ pub fn fit(
 mod tests {
     use super::*;
     use crate::eval::baselines::{Vectors, testing::zoo};
+    use crate::eval::{data_hash, protocol, split};
 
     fn config() -> Config {
         Config {
@@ -113,19 +112,24 @@ mod tests {
         }
     }
 
-    fn split() -> protocol::Config {
+    fn protocol() -> protocol::Config {
         protocol::Config {
             held_out: 0.4,
             ..protocol::Config::default()
         }
     }
 
+    fn fitted(entries: &[Labelled]) -> Result<TokenSetEncoder, Error> {
+        let training = split::training(entries, &protocol());
+        fit("v", &training, data_hash(entries), &config())
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_bytes_whatever_the_order_of_entries() {
         let mut entries = zoo(10, 4);
-        let one = fit("v", &entries, &split(), &config()).unwrap();
+        let one = fitted(&entries).unwrap();
         entries.reverse();
-        let other = fit("v", &entries, &split(), &config()).unwrap();
+        let other = fitted(&entries).unwrap();
         assert_eq!(one.weights().unwrap(), other.weights().unwrap());
         assert_eq!(one.config(), other.config());
     }
@@ -133,21 +137,21 @@ mod tests {
     #[test]
     fn a_fit_finds_held_out_families() {
         let entries = zoo(20, 6);
-        let encoder = fit("v", &entries, &split(), &config()).unwrap();
+        let encoder = fitted(&entries).unwrap();
         let ranker = Vectors::encoded(&entries, &encoder).unwrap();
         let outcome = protocol::evaluate(
             &entries,
             &ranker,
-            protocol::Queries::HeldOutFamilies,
-            &split(),
+            &protocol::Queries::HeldOutFamilies,
+            &protocol(),
         );
-        let map = protocol::estimate(&outcome, "map@20", &split()).unwrap();
+        let map = protocol::estimate(&outcome, "map@20", &protocol()).unwrap();
         assert!(map.mean > 0.9, "{}", map.mean);
     }
 
     #[test]
     fn too_little_data_is_refused() {
-        let error = fit("v", &zoo(1, 1), &split(), &config()).unwrap_err();
+        let error = fitted(&zoo(1, 1)).unwrap_err();
         assert!(matches!(error, Error::NoFamilies));
     }
 }

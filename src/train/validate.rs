@@ -9,38 +9,40 @@ use super::{Config, Error, fit};
 use crate::eval::Labelled;
 use crate::eval::baselines::Vectors;
 use crate::eval::protocol::{self, Queries, estimate, evaluate};
+use crate::eval::{data_hash, split};
 use std::collections::BTreeMap;
 
 /// Families held out in each validation fold: more than in the test, since there are several folds.
 const HELD_OUT: f64 = 0.25;
 
-/// Fits and judges `config` on `folds` splits of the training data of `split`: metrics by name,
+/// Fits and judges `config` on `folds` splits of the training data of `protocol`: metrics by name,
 /// means over the folds.
 ///
 /// # Errors
 /// When there is too little to learn from.
 pub fn validate(
     entries: &[Labelled],
-    split: &protocol::Config,
+    protocol: &protocol::Config,
     folds: u64,
     config: &Config,
 ) -> Result<BTreeMap<String, f64>, Error> {
-    let entries: Vec<Labelled> = protocol::training(entries, split)
+    let entries: Vec<Labelled> = split::training(entries, protocol)
         .into_iter()
         .cloned()
         .collect();
     let mut metrics = BTreeMap::new();
     for fold in 1..=folds {
         let inner = protocol::Config {
-            seed: split.seed + fold,
+            seed: protocol.seed + fold,
             held_out: HELD_OUT,
             held_out_members: 0.0,
             resamplings: 0,
-            ..split.clone()
+            ..protocol.clone()
         };
-        let encoder = fit("validation", &entries, &inner, config)?;
+        let training = split::training(&entries, &inner);
+        let encoder = fit("validation", &training, data_hash(&entries), config)?;
         let ranker = Vectors::encoded(&entries, &encoder)?;
-        let outcome = evaluate(&entries, &ranker, Queries::HeldOutFamilies, &inner);
+        let outcome = evaluate(&entries, &ranker, &Queries::HeldOutFamilies, &inner);
         let names = outcome.queries.first().map(|query| query.metrics.keys());
         for name in names.into_iter().flatten() {
             let mean = estimate(&outcome, name, &inner).map_or(0.0, |estimate| estimate.mean);
@@ -73,7 +75,7 @@ mod tests {
         };
         let before = validate(&entries, &split, 2, &config).unwrap();
         assert!(before["map@20"] > 0.3);
-        entries.retain(|entry| !protocol::is_held_out(&entry.family, &split));
+        entries.retain(|entry| !split::is_held_out(&entry.family, &split));
         assert_eq!(validate(&entries, &split, 2, &config).unwrap(), before);
     }
 }

@@ -1,12 +1,15 @@
-//! Compares an encoder with the baselines and writes the report.
+//! Compares an encoder with the baselines on every split and writes the report.
 
 use crate::files::{json, read, read_corpus, write};
 use crate::provenance::{machine, today};
+use crate::rankers::{Method, Rankers};
+use crate::trials;
 use anyhow::{Context, Result};
-use netkin::eval::baselines::{Bm25, Chance, Size, TfIdf, Vectors, bags, latent_vectors};
-use netkin::eval::protocol::{self, Outcome, Queries, Ranker, difference, estimate, evaluate};
-use netkin::eval::report::{Report, Results, Row, Seeds, Spread, Tried, markdown};
-use netkin::eval::{Labelled, data_hash};
+use netkin::corpus::Kind;
+use netkin::eval::baselines::Vectors;
+use netkin::eval::protocol::{self, Outcome, Queries, difference, estimate, evaluate};
+use netkin::eval::report::{OfKind, Report, Results, Row, Seeds, Spread, Tried, markdown};
+use netkin::eval::{Labelled, data_hash, split};
 use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::train::{self, model_card};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +19,7 @@ use std::path::Path;
 /// Seeds of the fits that are compared.
 const SEEDS: u64 = 3;
 
-pub(crate) fn run(corpus: &Path, model: &Path, out: &Path) -> Result<()> {
+pub(crate) fn run(corpus: &Path, model: &Path, exports: &Path, out: &Path) -> Result<()> {
     let entries = read_corpus(corpus)?;
     let encoder = TokenSetEncoder::load(
         &read(&model.join("config.json"))?,
@@ -31,7 +34,7 @@ pub(crate) fn run(corpus: &Path, model: &Path, out: &Path) -> Result<()> {
     } else {
         Vec::new()
     };
-    let report = report(&entries, &encoder, &fitted, validation)?;
+    let report = report(entries, &encoder, &fitted, exports, validation)?;
     let page = markdown(&report);
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     write(&out.join("evaluation.md"), page.as_bytes())?;
@@ -44,12 +47,13 @@ pub(crate) fn run(corpus: &Path, model: &Path, out: &Path) -> Result<()> {
 fn headline(report: &Report) -> Option<String> {
     let mut text = String::from("| queries | MRR@20 | MAP@20 | NDCG@20 |\n|---|---|---|---|\n");
     for results in &report.results {
-        let ours = results.methods.first()?;
-        let value = |metric| ours.metrics.get(metric).map(|estimate| estimate.mean);
         let name = match results.queries {
             Queries::HeldOutFamilies => "held-out families",
             Queries::HeldOutArchitectures => "all held-out architectures",
+            _ => continue,
         };
+        let ours = results.methods.first()?;
+        let value = |metric| ours.metrics.get(metric).map(|estimate| estimate.mean);
         let (mrr, map, ndcg) = (value("mrr@20")?, value("map@20")?, value("ndcg@20")?);
         text.push_str(&format!("| {name} | {mrr:.3} | {map:.3} | {ndcg:.3} |\n"));
     }
@@ -58,50 +62,121 @@ fn headline(report: &Report) -> Option<String> {
 }
 
 fn report(
-    entries: &[Labelled],
+    entries: Vec<Labelled>,
     encoder: &TokenSetEncoder,
     fitted: &train::Config,
+    exports: &Path,
     validation: Vec<Tried>,
 ) -> Result<Report> {
     let config = protocol::Config::default();
     let families: BTreeSet<&str> = entries.iter().map(|entry| entry.family.as_str()).collect();
-    let held_out = families
+    let families = families.len();
+    let held_out: BTreeSet<&str> = entries
         .iter()
-        .filter(|family| protocol::is_held_out(family, &config));
-    let rankers = rankers(entries, encoder, &config)?;
-    let refitted = refitted(entries, fitted, &config)?;
-    let results = Queries::ALL
-        .into_iter()
-        .map(|queries| results(entries, &rankers, &refitted, queries, &config))
-        .collect::<Result<_>>()?;
+        .map(|entry| entry.family.as_str())
+        .filter(|family| split::is_held_out(family, &config))
+        .collect();
+    let held_out_families = held_out.len();
+    let data_hash = data_hash(&entries);
+    let count = entries.len();
+    let mut results = packages(&entries, fitted, &config)?;
+    let refitted = refitted(&entries, fitted, &config)?;
+    let tests = trials::Tests::new(entries, exports, &config)?;
+    let entries = &tests.entries()[..count];
+    let training = split::training(entries, &config);
+    let rankers = Rankers::new(tests.entries(), encoder, &training, config.seed)?;
+    let shared = [
+        (Queries::HeldOutFamilies, &refitted[..]),
+        (Queries::HeldOutArchitectures, &refitted),
+        (Queries::HeldOutFamiliesByModule, &[]),
+    ];
+    for (place, (queries, refitted)) in shared.into_iter().enumerate() {
+        let found = self::results(entries, rankers.methods(), refitted, queries, &config)?;
+        results.insert(place, found);
+    }
     Ok(Report {
         date: today()?,
         machine: machine(),
         model_version: encoder.version().into(),
-        data_hash: data_hash(entries),
-        entries: entries.len(),
-        families: families.len(),
-        held_out_families: held_out.count(),
+        data_hash,
+        entries: count,
+        families,
+        held_out_families,
         results,
+        trials: tests.run(rankers.methods(), &config)?,
         validation,
         protocol: config,
     })
 }
 
+/// Each package in its turn held out, by encoders that were fitted without it.
+fn packages(
+    entries: &[Labelled],
+    fitted: &train::Config,
+    config: &protocol::Config,
+) -> Result<Vec<Results>> {
+    let packages = config.held_out_packages.iter();
+    packages
+        .map(|package| {
+            let training = split::training_without(entries, package);
+            let encoder = train::fit("without a package", &training, data_hash(entries), fitted)?;
+            let rankers = Rankers::new(entries, &encoder, &training, config.seed)?;
+            let queries = Queries::HeldOutPackage(package.clone());
+            results(entries, rankers.methods(), &[], queries, config)
+        })
+        .collect()
+}
+
 fn results(
     entries: &[Labelled],
-    rankers: &[(&str, Box<dyn Ranker>)],
+    methods: &[Method],
     refitted: &[(u64, Vectors)],
     queries: Queries,
     config: &protocol::Config,
 ) -> Result<Results> {
-    let outcomes: Vec<(&str, Outcome)> = rankers
+    let outcomes: Vec<(&str, Outcome)> = methods
         .iter()
-        .map(|(name, ranker)| (*name, evaluate(entries, ranker.as_ref(), queries, config)))
+        .map(|(name, ranker)| (*name, evaluate(entries, ranker.as_ref(), &queries, config)))
         .collect();
     let (_, ours) = outcomes
         .first()
         .context("the shipped encoder was evaluated")?;
+    Ok(Results {
+        asked: ours.queries.len(),
+        unanswerable: ours.unanswerable,
+        methods: rows(&outcomes, config),
+        kinds: kinds(&outcomes, config),
+        seeds: seeds(entries, refitted, &queries, config),
+        queries,
+    })
+}
+
+/// Rows for published and for composed queries, where there are both.
+fn kinds(outcomes: &[(&str, Outcome)], config: &protocol::Config) -> Vec<OfKind> {
+    let of = |kind| {
+        let outcomes: Vec<(&str, Outcome)> = outcomes
+            .iter()
+            .map(|(name, outcome)| (*name, outcome.of_kind(kind)))
+            .collect();
+        OfKind {
+            kind,
+            asked: outcomes.first().map_or(0, |(_, ours)| ours.queries.len()),
+            methods: rows(&outcomes, config),
+        }
+    };
+    let kinds = [of(Kind::Published), of(Kind::Composed)];
+    if kinds.iter().any(|kind| kind.asked == 0) {
+        return Vec::new();
+    }
+    kinds.into()
+}
+
+fn seeds(
+    entries: &[Labelled],
+    refitted: &[(u64, Vectors)],
+    queries: &Queries,
+    config: &protocol::Config,
+) -> Option<Seeds> {
     let again: Vec<Outcome> = refitted
         .iter()
         .map(|(_, ranker)| evaluate(entries, ranker, queries, config))
@@ -113,18 +188,9 @@ fn results(
             .collect();
         (metric.clone(), Spread::of(&values))
     };
-    Ok(Results {
-        queries,
-        asked: ours.queries.len(),
-        unanswerable: ours.unanswerable,
-        methods: outcomes
-            .iter()
-            .map(|(name, outcome)| row(name, outcome, ours, config))
-            .collect(),
-        seeds: Seeds {
-            seeds: refitted.iter().map(|(seed, _)| *seed).collect(),
-            metrics: metric_names(ours).iter().map(spread).collect(),
-        },
+    Some(Seeds {
+        metrics: metric_names(again.first()?).iter().map(spread).collect(),
+        seeds: refitted.iter().map(|(seed, _)| *seed).collect(),
     })
 }
 
@@ -134,6 +200,7 @@ fn refitted(
     fitted: &train::Config,
     config: &protocol::Config,
 ) -> Result<Vec<(u64, Vectors)>> {
+    let training = split::training(entries, config);
     (0..SEEDS)
         .map(|offset| {
             let seed = fitted.seed + offset;
@@ -141,57 +208,10 @@ fn refitted(
                 seed,
                 ..fitted.clone()
             };
-            let encoder = train::fit("refitted", entries, config, &settings)?;
+            let encoder = train::fit("refitted", &training, data_hash(entries), &settings)?;
             Ok((seed, Vectors::encoded(entries, &encoder)?))
         })
         .collect()
-}
-
-fn rankers(
-    entries: &[Labelled],
-    encoder: &TokenSetEncoder,
-    config: &protocol::Config,
-) -> Result<Vec<(&'static str, Box<dyn Ranker>)>> {
-    let seen: BTreeSet<&str> = protocol::training(entries, config)
-        .into_iter()
-        .map(|entry| entry.id.as_str())
-        .collect();
-    let train: Vec<usize> = (0..entries.len())
-        .filter(|at| seen.contains(entries[*at].id.as_str()))
-        .collect();
-    let bags = bags(entries);
-    let unfitted = TokenSetEncoder::unfitted(encoder.config().hashing.clone())?;
-    let latent = Vectors::new(latent_vectors(&bags, &train, 256, config.seed));
-    let chance = Chance {
-        entries: entries.len(),
-        seed: config.seed,
-    };
-    Ok(vec![
-        (
-            "token sets, whitened",
-            Box::new(Vectors::encoded(entries, encoder)?),
-        ),
-        (
-            "token sets, not whitened",
-            Box::new(Vectors::encoded(entries, &unfitted)?),
-        ),
-        ("LSA-256 of all tokens", Box::new(latent)),
-        ("tf-idf of all tokens", Box::new(TfIdf::new(&bags, &train))),
-        (
-            "WL-1 tf-idf",
-            Box::new(TfIdf::of_neighbourhoods(&bags, &train)),
-        ),
-        (
-            "BM25 of operator n-grams",
-            Box::new(Bm25::new(&bags, &train)),
-        ),
-        (
-            "operator histogram",
-            Box::new(Vectors::operator_histogram(entries)),
-        ),
-        ("size only", Box::new(Size::new(entries))),
-        ("random", Box::new(chance)),
-    ])
 }
 
 fn metric_names(outcome: &Outcome) -> Vec<String> {
@@ -199,6 +219,16 @@ fn metric_names(outcome: &Outcome) -> Vec<String> {
     first
         .map(|query| query.metrics.keys().cloned().collect())
         .unwrap_or_default()
+}
+
+/// One row a method, with what the first gains over each.
+pub(crate) fn rows(outcomes: &[(&str, Outcome)], config: &protocol::Config) -> Vec<Row> {
+    let Some((_, ours)) = outcomes.first() else {
+        return Vec::new();
+    };
+    let rows = outcomes.iter();
+    rows.map(|(name, outcome)| row(name, outcome, ours, config))
+        .collect()
 }
 
 fn row(name: &str, outcome: &Outcome, ours: &Outcome, config: &protocol::Config) -> Row {

@@ -2,7 +2,7 @@
 
 use crate::files::{json, read, read_corpus, write};
 use anyhow::{Context, Result, bail};
-use netkin::eval::protocol;
+use netkin::eval::{data_hash, protocol, split};
 use netkin::train::{self, fit, model_card};
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,8 @@ pub(crate) fn run(corpus: &Path, out: &Path, config: Option<&Path>) -> Result<()
             out.display()
         );
     };
-    let encoder = fit(version, &entries, &protocol::Config::default(), &config)?;
+    let training = split::training(&entries, &protocol::Config::default());
+    let encoder = fit(version, &training, data_hash(&entries), &config)?;
     let weights = encoder.weights()?.context("a fitted encoder has weights")?;
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     write(&out.join("config.json"), &json(encoder.config())?)?;

@@ -4,12 +4,16 @@
 
 mod agreement;
 mod evaluate;
+mod exports;
 mod files;
 mod fit;
 mod nas;
 mod pack;
 mod provenance;
 mod publish;
+mod rankers;
+mod splits;
+mod trials;
 mod tune;
 
 use anyhow::Result;
@@ -68,6 +72,9 @@ enum Command {
         /// Folder of the model.
         #[arg(long)]
         model: PathBuf,
+        /// Folder of the export fixtures.
+        #[arg(long, default_value = "tests/data/exports")]
+        exports: PathBuf,
         /// Folder for `evaluation.md` and `evaluation.json`.
         #[arg(long, default_value = "docs")]
         out: PathBuf,
@@ -112,6 +119,31 @@ enum Corpus {
         #[arg(long)]
         corpus_version: Option<String>,
     },
+    /// Writes who is held out, who is asked and what is relevant, as files.
+    Splits {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder of the export fixtures.
+        #[arg(long, default_value = "tests/data/exports")]
+        exports: PathBuf,
+        /// Folder for the files.
+        #[arg(long, default_value = "corpus/splits")]
+        out: PathBuf,
+    },
+    /// Recomputes every digest, holds the files of the splits against the corpus and proves that
+    /// nothing that is asked about is trained on.
+    Verify {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Folder of the export fixtures.
+        #[arg(long, default_value = "tests/data/exports")]
+        exports: PathBuf,
+        /// Folder of the splits.
+        #[arg(long, default_value = "corpus/splits")]
+        splits: PathBuf,
+    },
     /// Writes the cells of NAS-Bench-101, NAS-Bench-201 and DARTS, and how many are distinct.
     Nas {
         /// Folder for the cells.
@@ -140,6 +172,28 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Corpus {
+            command:
+                Corpus::Splits {
+                    corpus,
+                    exports,
+                    out,
+                },
+        } => {
+            println!("{}", splits::write_all(&corpus, &exports, &out)?);
+            Ok(())
+        }
+        Command::Corpus {
+            command:
+                Corpus::Verify {
+                    corpus,
+                    exports,
+                    splits,
+                },
+        } => {
+            println!("{}", splits::verify(&corpus, &exports, &splits)?);
+            Ok(())
+        }
+        Command::Corpus {
             command: Corpus::Nas { out, report },
         } => {
             println!("{}", nas::run(&out, &report)?);
@@ -154,7 +208,12 @@ fn main() -> Result<()> {
             println!("{}", tune::run(&corpus, &grid, &out)?);
             Ok(())
         }
-        Command::Eval { corpus, model, out } => evaluate::run(&corpus, &model, &out),
+        Command::Eval {
+            corpus,
+            model,
+            exports,
+            out,
+        } => evaluate::run(&corpus, &model, &exports, &out),
         Command::Agreement {
             exports,
             corpus,

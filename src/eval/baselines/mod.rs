@@ -120,6 +120,7 @@ pub(crate) mod testing {
     //! A small zoo of synthetic families for tests of fitting and evaluation.
 
     use super::*;
+    use crate::corpus::Kind;
     use crate::graph::{Architecture, Attributes, Edge, Key, Node};
 
     fn node(operator: Operator, attributes: Attributes, inputs: &[u32]) -> Node {
@@ -172,6 +173,9 @@ pub(crate) mod testing {
                 let digests = architecture.digests();
                 entries.push(Labelled {
                     id: format!("family{family}-{place}"),
+                    package: "zoo".into(),
+                    module: format!("family{family}"),
+                    kind: Kind::Published,
                     family: format!("family{family}"),
                     coarse_family: format!("coarse{}", family % 3),
                     digest: digests.exact,
@@ -199,7 +203,7 @@ mod tests {
         };
         let train: Vec<usize> = (0..entries.len()).collect();
         let map = |ranker: &dyn Ranker| {
-            let outcome = evaluate(&entries, ranker, Queries::HeldOutFamilies, &config);
+            let outcome = evaluate(&entries, ranker, &Queries::HeldOutFamilies, &config);
             estimate(&outcome, "map@20", &config).unwrap().mean
         };
         let chance = map(&Chance {

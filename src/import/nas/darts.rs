@@ -12,7 +12,7 @@ const CELLS: usize = 20;
 const MOST_STEPS: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Op {
+pub(super) enum Op {
     Skip,
     MaxPool,
     AvgPool,
@@ -21,17 +21,29 @@ enum Op {
     Conv7,
 }
 
+impl Op {
+    /// A number of its own, not 0.
+    pub(super) fn number(&self) -> u8 {
+        match self {
+            Self::Skip => 1,
+            Self::MaxPool => 2,
+            Self::AvgPool => 3,
+            Self::Conv7 => 4,
+            Self::Separable(side) => 10 + *side as u8,
+            Self::Dilated(side) => 20 + *side as u8,
+        }
+    }
+}
+
 /// Each step sums its operations; states 0 and 1 are the inputs, 2 the first step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Cell {
-    steps: Vec<Vec<(usize, Op)>>,
+pub(super) struct Cell {
+    pub(super) steps: Vec<Vec<(usize, Op)>>,
     concat: Vec<usize>,
 }
 
 pub(super) fn read(text: &str) -> Result<RawGraph, String> {
-    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let normal = cell(&compact, "normal")?;
-    let reduce = cell(&compact, "reduce")?;
+    let (normal, reduce) = cells(text)?;
     let (mut builder, image) = Builder::new(32);
     let stem = builder.conv(image, Conv::square(3, 3 * CHANNELS));
     let (mut before, mut last) = (stem, stem);
@@ -49,6 +61,12 @@ pub(super) fn read(text: &str) -> Result<RawGraph, String> {
         (before, last, reduced) = (last, output, reduces);
     }
     Ok(builder.classify(last, "darts", true))
+}
+
+/// The normal cell and the reduction cell.
+pub(super) fn cells(text: &str) -> Result<(Cell, Cell), String> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    Ok((cell(&compact, "normal")?, cell(&compact, "reduce")?))
 }
 
 fn cell(text: &str, name: &str) -> Result<Cell, String> {
@@ -176,7 +194,7 @@ impl Cell {
         self.ordered(&kept)
     }
 
-    fn ordered(&self, order: &[usize]) -> Self {
+    pub(super) fn ordered(&self, order: &[usize]) -> Self {
         let place = |state: usize| match state {
             0 | 1 => state,
             later => order

@@ -9,7 +9,7 @@ use super::build::{Builder, Conv, Value, orders};
 use crate::import::RawGraph;
 use serde::Deserialize;
 
-const MOST_VERTICES: usize = 7;
+pub(super) const MOST_VERTICES: usize = 7;
 const MOST_EDGES: usize = 9;
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Written {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Op {
+pub(super) enum Op {
     Input,
     Conv1,
     Conv3,
@@ -31,9 +31,9 @@ enum Op {
 
 /// Edges from lower to higher vertices; the first is the input, the last the output.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Cell {
-    ops: Vec<Op>,
-    matrix: Vec<Vec<bool>>,
+pub(super) struct Cell {
+    pub(super) ops: Vec<Op>,
+    pub(super) matrix: Vec<Vec<bool>>,
 }
 
 pub(super) fn read(text: &str) -> Result<RawGraph, String> {
@@ -55,7 +55,7 @@ fn network(cell: &Cell) -> Result<RawGraph, String> {
     Ok(builder.classify(value, "nasbench101", true))
 }
 
-fn parse(text: &str) -> Result<Cell, String> {
+pub(super) fn parse(text: &str) -> Result<Cell, String> {
     let written: Written = serde_json::from_str(text).map_err(|error| {
         format!("is not written {{\"matrix\": [[0, 1, …], …], \"ops\": [\"input\", …]}}: {error}")
     })?;
@@ -116,7 +116,7 @@ fn parse_op(op: &str, vertex: usize, count: usize) -> Result<Op, String> {
 
 impl Cell {
     /// Without vertices that lie on no path from input to output.
-    fn pruned(self) -> Result<Self, String> {
+    pub(super) fn pruned(self) -> Result<Self, String> {
         let count = self.ops.len();
         let mut reached = vec![false; count];
         let mut useful = vec![false; count];

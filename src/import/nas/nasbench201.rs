@@ -10,15 +10,27 @@ use crate::import::RawGraph;
 const CELLS: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Edge {
+pub(super) enum Edge {
     None,
     Skip,
     Conv(u64),
     AvgPool,
 }
 
+impl Edge {
+    /// A number of its own.
+    pub(super) fn number(&self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Skip => 1,
+            Self::AvgPool => 2,
+            Self::Conv(side) => 3 + *side as u8,
+        }
+    }
+}
+
 /// `cell[target - 1][source]`.
-type Cell = [Vec<Edge>; 3];
+pub(super) type Cell = [Vec<Edge>; 3];
 
 pub(super) fn read(text: &str) -> Result<RawGraph, String> {
     let cell = parse(text)?;
@@ -38,7 +50,7 @@ pub(super) fn read(text: &str) -> Result<RawGraph, String> {
     Ok(builder.classify(value, text.trim(), true))
 }
 
-fn parse(text: &str) -> Result<Cell, String> {
+pub(super) fn parse(text: &str) -> Result<Cell, String> {
     let nodes: Vec<_> = text.trim().split('+').collect();
     if nodes.len() != 3 {
         return Err(format!(

@@ -33,15 +33,16 @@ pub fn darts(count: usize, seed: u64) -> BTreeSet<String> {
     let mut random = Random::new(seed);
     let mut drawn = BTreeSet::new();
     while drawn.len() < count {
-        let (normal, reduce) = (darts_cell(&mut random), darts_cell(&mut random));
-        drawn.insert(format!(
-            "Genotype(normal=[{normal}], normal_concat=range(2, 6), reduce=[{reduce}], reduce_concat=range(2, 6))"
-        ));
+        drawn.insert(Genotype::draw(&mut random).text());
     }
     drawn
 }
 
-fn darts_cell(random: &mut Random) -> String {
+/// A normal and a reduction cell of DARTS: for each step its two operations and their sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Genotype([[[(usize, usize); 2]; 4]; 2]);
+
+impl Genotype {
     const OPS: [&str; 7] = [
         "max_pool_3x3",
         "avg_pool_3x3",
@@ -51,19 +52,55 @@ fn darts_cell(random: &mut Random) -> String {
         "dil_conv_3x3",
         "dil_conv_5x5",
     ];
-    let mut edges = Vec::new();
-    for states in 2..6 {
-        let first = random.below(states);
-        let second = (first + 1 + random.below(states - 1)) % states;
-        for source in [first.min(second), first.max(second)] {
-            edges.push(format!("('{}', {source})", OPS[random.below(OPS.len())]));
-        }
+
+    /// Any genotype, all alike probable.
+    pub fn draw(random: &mut Random) -> Self {
+        let mut step = |states: usize| {
+            let first = random.below(states);
+            let second = (first + 1 + random.below(states - 1)) % states;
+            [first.min(second), first.max(second)]
+                .map(|source| (random.below(Self::OPS.len()), source))
+        };
+        let mut cell = || [2, 3, 4, 5].map(&mut step);
+        Self([cell(), cell()])
     }
-    edges.join(", ")
+
+    /// With another operation, or another source, in one place.
+    pub fn edited(mut self, random: &mut Random) -> Self {
+        let step = random.below(4);
+        let states = step + 2;
+        let pair = &mut self.0[random.below(2)][step];
+        let place = random.below(2);
+        let (op, source) = pair[place];
+        let taken = pair[1 - place].1;
+        if states > 2 && random.below(2) == 0 {
+            let free: Vec<usize> = (0..states)
+                .filter(|other| ![source, taken].contains(other))
+                .collect();
+            pair[place].1 = free[random.below(free.len())];
+            pair.sort_by_key(|(_, source)| *source);
+        } else {
+            let step = 1 + random.below(Self::OPS.len() - 1);
+            pair[place].0 = (op + step) % Self::OPS.len();
+        }
+        self
+    }
+
+    /// As Python prints it, and as `nas::read` reads it after `darts:`.
+    pub fn text(&self) -> String {
+        let [normal, reduce] = self.0.map(|cell| {
+            let edges = cell.iter().flatten();
+            let edges = edges.map(|(op, source)| format!("('{}', {source})", Self::OPS[*op]));
+            edges.collect::<Vec<_>>().join(", ")
+        });
+        format!(
+            "Genotype(normal=[{normal}], normal_concat=range(2, 6), reduce=[{reduce}], reduce_concat=range(2, 6))"
+        )
+    }
 }
 
-/// `count` of the distinct cells of NAS-Bench-101, drawn without repetition.
-pub fn nasbench101_sample(count: usize, seed: u64) -> Vec<String> {
+/// `count` of the distinct cells of NAS-Bench-101, drawn without repetition, in a fixed order.
+pub fn nasbench101_sample(count: usize, seed: u64) -> Vec<Code> {
     let mut cells = nasbench101();
     let mut random = Random::new(seed);
     let count = count.min(cells.len());
@@ -73,7 +110,7 @@ pub fn nasbench101_sample(count: usize, seed: u64) -> Vec<String> {
     }
     cells.truncate(count);
     cells.sort_unstable();
-    cells.iter().map(Code::text).collect()
+    cells
 }
 
 /// Every cell of NAS-Bench-101, once up to isomorphism: at most seven vertices and nine edges,
@@ -96,6 +133,29 @@ impl Code {
     const MOST_VERTICES: usize = 7;
     const MOST_EDGES: u32 = 9;
     const OPS: [&str; 3] = ["conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3"];
+
+    /// With an edge more or less, or another operation in one place; as many vertices, each of
+    /// them still on a path from input to output. Few cells allow no edge to change.
+    pub fn edited(self, random: &mut Random) -> Self {
+        const TRIES: usize = 100;
+        let count = usize::from(self.vertices);
+        for _ in 0..TRIES {
+            let mut edited = self;
+            if count > 2 && random.below(2) == 0 {
+                let place = 2 * random.below(count - 2);
+                let op = (self.ops >> place & 3) as usize;
+                let other = (op + 1 + random.below(Self::OPS.len() - 1)) % Self::OPS.len();
+                edited.ops = self.ops & !(3 << place) | (other as u16) << place;
+            } else {
+                let to = 1 + random.below(count - 1);
+                edited.edges ^= 1 << (random.below(to) * 8 + to);
+            }
+            if edited.edges.count_ones() <= Self::MOST_EDGES && is_whole(edited.edges, count) {
+                return edited;
+            }
+        }
+        self
+    }
 
     /// The cell as `nas::read` reads it after `nasbench101:`.
     pub fn text(&self) -> String {

@@ -1,0 +1,66 @@
+//! Everything that is compared, the shipped encoder first.
+
+use anyhow::Result;
+use netkin::eval::Labelled;
+use netkin::eval::baselines::{Bm25, Chance, Size, TfIdf, Vectors, bags, latent_vectors};
+use netkin::eval::protocol::Ranker;
+use netkin::model::TokenSetEncoder;
+use std::collections::BTreeSet;
+
+/// A ranker with its name in the tables.
+pub(crate) type Method = (&'static str, Box<dyn Ranker>);
+
+/// Rankers over the same entries.
+pub(crate) struct Rankers(Vec<Method>);
+
+impl Rankers {
+    /// Baselines learn from `training`, which is among `entries`, alone.
+    pub(crate) fn new(
+        entries: &[Labelled],
+        encoder: &TokenSetEncoder,
+        training: &[&Labelled],
+        seed: u64,
+    ) -> Result<Self> {
+        let seen: BTreeSet<&str> = training.iter().map(|entry| entry.id.as_str()).collect();
+        let train: Vec<usize> = (0..entries.len())
+            .filter(|at| seen.contains(entries[*at].id.as_str()))
+            .collect();
+        let bags = bags(entries);
+        let unfitted = TokenSetEncoder::unfitted(encoder.config().hashing.clone())?;
+        let latent = Vectors::new(latent_vectors(&bags, &train, 256, seed));
+        let chance = Chance {
+            entries: entries.len(),
+            seed,
+        };
+        Ok(Self(vec![
+            (
+                "token sets, whitened",
+                Box::new(Vectors::encoded(entries, encoder)?),
+            ),
+            (
+                "token sets, not whitened",
+                Box::new(Vectors::encoded(entries, &unfitted)?),
+            ),
+            ("LSA-256 of all tokens", Box::new(latent)),
+            ("tf-idf of all tokens", Box::new(TfIdf::new(&bags, &train))),
+            (
+                "WL-1 tf-idf",
+                Box::new(TfIdf::of_neighbourhoods(&bags, &train)),
+            ),
+            (
+                "BM25 of operator n-grams",
+                Box::new(Bm25::new(&bags, &train)),
+            ),
+            (
+                "operator histogram",
+                Box::new(Vectors::operator_histogram(entries)),
+            ),
+            ("size only", Box::new(Size::new(entries))),
+            ("random", Box::new(chance)),
+        ]))
+    }
+
+    pub(crate) fn methods(&self) -> &[Method] {
+        &self.0
+    }
+}
