@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
+mod damage;
+
 const MAGIC: [u8; 8] = *b"netkin\0c";
 const VERSION: u32 = 1;
 const CHECKSUM_BYTES: usize = 32;
@@ -38,11 +40,23 @@ pub enum Error {
     )]
     Version(u32),
     /// Bytes are missing.
-    #[error("the corpus ends early: {0} is incomplete; fetch the file again")]
-    Truncated(&'static str),
+    #[error("the corpus ends at byte {at}, within {part}; fetch the file again")]
+    Truncated {
+        /// What is incomplete.
+        part: String,
+        /// Where the file ends.
+        at: u64,
+    },
     /// Bytes have changed.
-    #[error("the corpus is damaged: its checksum does not match; fetch the file again")]
-    Checksum,
+    #[error("the corpus is damaged in {part}, bytes {start} to {end}; fetch the file again")]
+    Damaged {
+        /// What cannot be read.
+        part: String,
+        /// Its first byte.
+        start: u64,
+        /// The byte behind it.
+        end: u64,
+    },
     /// A length that no real corpus has.
     #[error("the corpus states {bytes} bytes for {part}, more than the limit of {limit}")]
     TooLarge {
@@ -224,6 +238,8 @@ fn compress(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(text)?;
     compressor.long_distance_matching(true).map_err(text)?;
     compressor.window_log(WINDOW_LOG).map_err(text)?;
+    // So that a damaged block is known from the others.
+    compressor.include_checksum(true).map_err(text)?;
     compressor.compress(bytes).map_err(text)
 }
 
@@ -257,17 +273,18 @@ impl Corpus {
     /// When the bytes are no corpus, or one of another version, truncated or damaged.
     pub fn read(bytes: Vec<u8>) -> Result<Self, Error> {
         let rest = checked(&bytes)?;
-        let (packed, rest) = number(rest)?;
-        let (unpacked, rest) = number(rest)?;
+        let header = || truncated("the header", &bytes);
+        let (packed, rest) = number(rest).ok_or_else(header)?;
+        let (unpacked, rest) = number(rest).ok_or_else(header)?;
         bound(|| "the entries".into(), unpacked, MOST_METADATA_BYTES)?;
         let (metadata, graphs) = usize::try_from(packed)
             .ok()
             .and_then(|packed| rest.split_at_checked(packed))
-            .ok_or(Error::Truncated("the list of entries"))?;
+            .ok_or_else(|| truncated("the list of entries", &bytes))?;
         let json = decompress(metadata, unpacked).map_err(Error::Entries)?;
         let metadata: Metadata =
             serde_json::from_slice(&json).map_err(|error| Error::Entries(error.to_string()))?;
-        let firsts = check_blocks(&metadata, graphs.len() as u64)?;
+        let firsts = check_blocks(&metadata, graphs.len() as u64, bytes.len() as u64)?;
         Ok(Self {
             corpus_version: metadata.corpus_version,
             entries: metadata.entries,
@@ -373,7 +390,7 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
     }
     let (header, rest) = bytes
         .split_at_checked(HEADER_BYTES)
-        .ok_or(Error::Truncated("the header"))?;
+        .ok_or_else(|| truncated("the header", bytes))?;
     let (version, checksum) = header[MAGIC.len()..].split_at(4);
     let version = version
         .iter()
@@ -383,21 +400,26 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
         return Err(Error::Version(version));
     }
     if blake3::hash(rest).as_bytes() != checksum {
-        return Err(Error::Checksum);
+        return Err(damage::located(bytes));
     }
     Ok(rest)
 }
 
-fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
-    let (number, rest) = bytes
-        .split_first_chunk::<8>()
-        .ok_or(Error::Truncated("the header"))?;
-    Ok((u64::from_le_bytes(*number), rest))
+fn truncated(part: &str, bytes: &[u8]) -> Error {
+    Error::Truncated {
+        part: part.into(),
+        at: bytes.len() as u64,
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*number), rest))
 }
 
 /// The index of each block's first graph. Every block must lie inside the file, and together they
-/// must hold one graph for each entry.
-fn check_blocks(metadata: &Metadata, bytes: u64) -> Result<Vec<usize>, Error> {
+/// must hold one graph for each entry. `bytes` are those behind the entries, `at` is the end of the file.
+fn check_blocks(metadata: &Metadata, bytes: u64, at: u64) -> Result<Vec<usize>, Error> {
     let mut firsts = Vec::with_capacity(metadata.blocks.len());
     let mut first = 0usize;
     for (block, place) in metadata.blocks.iter().enumerate() {
@@ -411,7 +433,8 @@ fn check_blocks(metadata: &Metadata, bytes: u64) -> Result<Vec<usize>, Error> {
             .checked_add(place.packed)
             .is_none_or(|end| end > bytes)
         {
-            return Err(Error::Truncated("a block of graphs"));
+            let part = format!("block {block} of graphs");
+            return Err(Error::Truncated { part, at });
         }
         firsts.push(first);
         first = first

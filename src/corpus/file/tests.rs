@@ -164,6 +164,32 @@ fn every_changed_byte_is_noticed() {
     }
 }
 
+#[test]
+fn damage_is_named_with_its_bytes() {
+    let (_, _, bytes) = corpus(150);
+    let ends = bytes.len() as u64;
+    let refusal = |bytes: Vec<u8>| Corpus::read(bytes).unwrap_err();
+    let cut = refusal(bytes[..bytes.len() - 1].to_vec());
+    assert!(
+        matches!(&cut, Error::Truncated { part, at } if part == "block 2 of graphs" && *at == ends - 1),
+        "{cut}"
+    );
+    let mut changed = bytes.clone();
+    let place = changed.len() - 20;
+    changed[place] ^= 0x10;
+    let damage = refusal(changed);
+    assert!(
+        matches!(&damage, Error::Damaged { part, start, end }
+            if part == "block 2 of graphs" && (*start..*end).contains(&(place as u64)) && *end == ends),
+        "{damage}"
+    );
+    let mut changed = bytes;
+    changed[HEADER_BYTES + 30] ^= 0x10;
+    assert!(
+        matches!(refusal(changed), Error::Damaged { part, .. } if part == "the list of entries")
+    );
+}
+
 /// Makes the checksum right again, so that what lies behind it is reached.
 fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = *blake3::hash(&bytes[HEADER_BYTES..]).as_bytes();
