@@ -265,6 +265,18 @@ fn an_export_replaces_what_was_there() {
     assert_eq!(std::fs::read(&out).unwrap(), exported(&release, "jsonl"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let release = Release::new();
+    let (link, file) = (release.path().join("link"), release.path().join("file"));
+    std::fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(export(&release, "jsonl", &link).status.success());
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read(&file).unwrap(), exported(&release, "jsonl"));
+}
+
 #[test]
 fn a_place_that_cannot_be_written_is_named_in_one_sentence() {
     let release = Release::new();
