@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod embedding;
 pub mod engine;
 pub mod eval;
+pub mod export;
 pub mod graph;
 pub mod import;
 pub mod index;

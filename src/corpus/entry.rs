@@ -14,6 +14,16 @@ pub enum Kind {
     Composed,
 }
 
+impl Kind {
+    /// Its name, as written in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Composed => "composed",
+        }
+    }
+}
+
 /// One distinct architecture of the corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

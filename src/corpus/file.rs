@@ -359,6 +359,13 @@ impl Corpus {
         }
     }
 
+    /// The indices of the entries whose graphs lie in `blocks`, which must exist.
+    pub(crate) fn block_rows(&self, blocks: Range<usize>) -> Range<usize> {
+        let first = |block| self.firsts.get(block).copied();
+        let end = self.entries.len();
+        first(blocks.start).unwrap_or(end)..first(blocks.end).unwrap_or(end)
+    }
+
     /// Number of blocks.
     pub fn block_count(&self) -> usize {
         self.blocks.len()

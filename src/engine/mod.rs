@@ -70,6 +70,16 @@ impl Engine {
         self.encoder.version()
     }
 
+    /// The entries and their raw graphs.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// The embedding of each entry, in the order of the corpus.
+    pub fn embeddings(&self) -> &[Embedding] {
+        &self.embeddings
+    }
+
     /// Most hits of one search.
     pub fn max_k(&self) -> usize {
         self.config.max_k

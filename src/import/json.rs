@@ -7,7 +7,7 @@
 mod parse;
 mod write;
 
-pub use write::write;
+pub use write::{part, write};
 
 use super::{Dialect, Limits, Map, RawGraph, RawNode, RawValue};
 use crate::graph::{Edge, Shape};

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["graph", "embedding", "random"],
     &["import", "matrix"],
     &["model", "index", "corpus"],
-    &["engine", "eval"],
+    &["engine", "eval", "export"],
     &["train", "api"],
     &["settings", "telemetry"],
 ];

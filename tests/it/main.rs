@@ -9,6 +9,7 @@ mod agreement;
 mod command_line;
 mod damage;
 mod disguise;
+mod export;
 mod exports;
 mod fixtures;
 mod floors;

@@ -96,6 +96,23 @@ pub(crate) enum Corpus {
         #[command(flatten)]
         output: Output,
     },
+    /// Writes all of it for other tools; docs/data-card.md describes the fields.
+    Export {
+        /// jsonl: entries and graphs; parquet: those and embeddings, as a table; npz: embeddings
+        /// and labels, for NumPy.
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// The file, replaced where it exists, or `-` for standard output.
+        #[arg(long, value_name = "PATH")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Jsonl,
+    Parquet,
+    Npz,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -120,6 +137,7 @@ impl Command {
             Self::Describe { output, .. } | Self::Compare { output, .. } => output.format,
             Self::Corpus { command } => match command {
                 Corpus::Stats { output } | Corpus::Verify { output } => output.format,
+                Corpus::Export { .. } => Format::Table,
             },
         }
     }

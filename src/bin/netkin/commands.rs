@@ -2,8 +2,7 @@
 
 use crate::args::{Command, Corpus, Format, Search};
 use crate::failure::Failure;
-use crate::render;
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::{export, progress, render};
 use netkin::api;
 use netkin::corpus::{self, NasSpace};
 use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
@@ -13,7 +12,7 @@ use netkin::settings::Settings;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, IsTerminal};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -34,7 +33,7 @@ pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failur
             let answer = open(settings)?.compare(&a, &b)?;
             Ok(in_format(output.format, &answer, render::compare))
         }
-        Command::Corpus { command } => corpus(&command, &settings),
+        Command::Corpus { command } => corpus(command, settings),
         Command::Openapi => Ok(api::openapi_yaml()),
     }
 }
@@ -120,10 +119,10 @@ fn search_for(search: Search, settings: Settings) -> Result<String, Failure> {
     Ok(in_format(search.output.format, &answer, render::search))
 }
 
-fn open(settings: Settings) -> Result<Engine, Failure> {
+pub(crate) fn open(settings: Settings) -> Result<Engine, Failure> {
     let bar = OnceLock::new();
     let progress = |done: usize, all: usize| {
-        bar.get_or_init(|| progress_bar(all))
+        bar.get_or_init(|| progress::bar("embedding the corpus", all))
             .set_position(done as u64)
     };
     let engine = Engine::open(
@@ -136,18 +135,6 @@ fn open(settings: Settings) -> Result<Engine, Failure> {
         bar.finish_and_clear();
     }
     Ok(engine)
-}
-
-fn progress_bar(all: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("embedding the corpus {bar:32} {pos}/{len} {eta}");
-    let bar = ProgressBar::new(all as u64);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// Files and standard input are streamed: weights are never held.
@@ -182,24 +169,18 @@ fn in_format<T: Serialize>(format: Format, answer: &T, table: impl Fn(&T) -> Str
     }
 }
 
-fn corpus(command: &Corpus, settings: &Settings) -> Result<String, Failure> {
-    let path = settings.engine.assets_dir.join("corpus/netkin.corpus");
-    let unusable = |error: &dyn std::fmt::Display| Failure::File {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    };
-    let bytes = std::fs::read(&path).map_err(|error| unusable(&error))?;
-    let corpus = corpus::Corpus::read(bytes).map_err(|error| unusable(&error))?;
+fn corpus(command: Corpus, settings: Settings) -> Result<String, Failure> {
     match command {
         Corpus::Stats { output } => {
-            let mut stats = corpus.stats();
+            let mut stats = read_corpus(&settings)?.stats();
             stats.nas = nas(&settings.engine.assets_dir.join("corpus/nas/counts.json"))?;
             let stats = serde_json::json!(stats);
             Ok(in_format(output.format, &stats, render::fields))
         }
         Corpus::Verify { output } => {
+            let corpus = read_corpus(&settings)?;
             let failures = corpus::verify(&corpus, &settings.limits, canonicalise);
-            let failures = failures.map_err(|error| unusable(&error))?;
+            let failures = failures.map_err(|error| unusable(&settings, &error))?;
             if let Some(first) = failures.first() {
                 let count = failures.len();
                 return Err(Failure::Damaged(format!(
@@ -210,7 +191,24 @@ fn corpus(command: &Corpus, settings: &Settings) -> Result<String, Failure> {
             let answer = serde_json::json!({ "entries": corpus.entries().len(), "failures": [] });
             Ok(in_format(output.format, &answer, render::fields))
         }
+        Corpus::Export { format, out } => export::run(format, &out, settings),
     }
+}
+
+pub(crate) fn read_corpus(settings: &Settings) -> Result<corpus::Corpus, Failure> {
+    let bytes = std::fs::read(corpus_path(settings)).map_err(|error| unusable(settings, &error))?;
+    corpus::Corpus::read(bytes).map_err(|error| unusable(settings, &error))
+}
+
+fn unusable(settings: &Settings, error: &dyn std::fmt::Display) -> Failure {
+    Failure::File {
+        path: corpus_path(settings).display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
+fn corpus_path(settings: &Settings) -> PathBuf {
+    settings.engine.assets_dir.join("corpus/netkin.corpus")
 }
 
 /// Cells counted when they were written down; none where they are not shipped.

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Server(#[from] netkin::api::Error),
     #[error("cannot read {path}: {reason}")]
     File { path: String, reason: String },
+    #[error("cannot write {path}: {reason}")]
+    Unwritable { path: String, reason: String },
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
     #[error("the corpus is damaged: {0}")]
@@ -31,6 +33,7 @@ impl Failure {
             Self::Settings(_) | Self::Telemetry(_) => Problem::bad_request("bad_settings", detail),
             Self::Server(_) => Problem::bad_request("cannot_serve", detail),
             Self::File { .. } => Problem::bad_request("unreadable_file", detail),
+            Self::Unwritable { .. } => Problem::bad_request("cannot_write", detail),
             Self::Output(_) => Problem::bad_request("cannot_write", detail),
             Self::Damaged(_) => Problem::bad_request("damaged_corpus", detail),
         }

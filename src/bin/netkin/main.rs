@@ -4,8 +4,11 @@
 
 mod args;
 mod commands;
+mod export;
 mod failure;
+mod progress;
 mod render;
+mod replace;
 
 use args::{Arguments, Format};
 use clap::Parser;

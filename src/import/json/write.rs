@@ -12,6 +12,11 @@ pub fn write(graph: &RawGraph) -> String {
     serde_json::to_string(&Graph(graph)).expect("a raw graph is always JSON")
 }
 
+/// One raw graph as a part of a larger document.
+pub fn part(graph: &RawGraph) -> impl Serialize {
+    Graph(graph)
+}
+
 struct Graph<'a>(&'a RawGraph);
 
 impl Serialize for Graph<'_> {
