@@ -140,7 +140,11 @@ fn entry(described: Described, architecture: &Architecture, families: &Families)
         input_shapes: described.input_shapes.unwrap_or_default(),
         exact: digests.exact,
         coarse: digests.coarse,
-        paper: described.paper,
-        licence: described.licence,
+        paper: stated(described.paper),
+        licence: stated(described.licence),
     }
+}
+/// Builders write an empty text where the package states nothing.
+fn stated(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
