@@ -2,7 +2,10 @@
 
 use netkin::corpus::{Corpus, verify};
 use netkin::engine::{Config, Engine, Query, SearchAnswer, SearchOptions};
+use netkin::eval::{Labelled, protocol, split};
+use netkin::graph::{Architecture, Attributes, Node, Operator};
 use netkin::import::{Limits, canonical::canonicalise};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn repository() -> PathBuf {
@@ -32,6 +35,58 @@ fn the_shipped_corpus_holds_what_its_graphs_canonicalise_to() {
     let corpus = Corpus::read(bytes).unwrap();
     let failures = verify(&corpus, &Limits::default(), canonicalise).unwrap();
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// The corpus as the referee sees it, but for the graphs, which splits do not depend on.
+fn without_graphs(corpus: &Corpus) -> Vec<Labelled> {
+    let input = Node {
+        operator: Operator::Input,
+        attributes: Attributes::default(),
+        inputs: vec![],
+        shape: None,
+        flops: 0,
+    };
+    let architecture = Architecture::new(None, 0, vec![input], vec![]).unwrap();
+    let entries = corpus.entries().iter();
+    entries
+        .filter(|entry| !entry.family.is_empty())
+        .map(|entry| Labelled {
+            id: entry.id.clone(),
+            package: entry.package.clone(),
+            module: entry.module.clone(),
+            kind: entry.kind,
+            family: entry.family.clone(),
+            coarse_family: entry.coarse_family.clone(),
+            digest: entry.exact,
+            coarse_digest: entry.coarse,
+            architecture: architecture.clone(),
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_that_is_asked_about_is_trained_on_and_the_lists_say_so() {
+    let bytes = std::fs::read(repository().join("corpus/netkin.corpus")).unwrap();
+    let entries = without_graphs(&Corpus::read(bytes).unwrap());
+    let config = protocol::Config::default();
+    assert_eq!(split::leaks(&entries, &config), []);
+    let listed = |name: &str| {
+        let path = repository().join("corpus/splits").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().map(String::from).collect::<BTreeSet<_>>()
+    };
+    let families = entries.iter().map(|entry| entry.family.clone());
+    let families: BTreeSet<String> = families
+        .filter(|family| split::is_held_out(family, &config))
+        .collect();
+    let hint = "run `netkin-train corpus splits` again";
+    assert!(listed("held-out-families.txt") == families, "{hint}");
+    let unseen = entries.iter();
+    let unseen: BTreeSet<String> = unseen
+        .filter(|entry| split::is_unseen(entry, &config))
+        .map(|entry| entry.id.clone())
+        .collect();
+    assert!(listed("held-out-architectures.txt") == unseen, "{hint}");
 }
 
 #[test]

@@ -131,6 +131,16 @@ enum Corpus {
         #[arg(long, default_value = "corpus/splits")]
         out: PathBuf,
     },
+    /// Prints every judgement in the form of trec_eval, grade 1 included: that of the held-out
+    /// architectures, or of a package.
+    Qrels {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// The package that is held out.
+        #[arg(long)]
+        package: Option<String>,
+    },
     /// Recomputes every digest, holds the files of the splits against the corpus and proves that
     /// nothing that is asked about is trained on.
     Verify {
@@ -180,6 +190,12 @@ fn main() -> Result<()> {
                 },
         } => {
             println!("{}", splits::write_all(&corpus, &exports, &out)?);
+            Ok(())
+        }
+        Command::Corpus {
+            command: Corpus::Qrels { corpus, package },
+        } => {
+            print!("{}", splits::all_judgements(&corpus, package)?);
             Ok(())
         }
         Command::Corpus {

@@ -11,6 +11,7 @@ use netkin::corpus::{self, Corpus};
 use netkin::eval::agreement::REFERENCE;
 use netkin::eval::cells::{self, Pool};
 use netkin::eval::edits;
+use netkin::eval::metrics::{Grade, RELEVANT};
 use netkin::eval::protocol::{Config, Queries};
 use netkin::eval::{Labelled, labelled, split};
 use netkin::import::{Limits, canonical::canonicalise};
@@ -24,7 +25,7 @@ use std::path::Path;
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Edits up to which the distance between two cells is written down.
-const FARTHEST: u32 = 8;
+const FARTHEST: u32 = 4;
 
 pub(crate) fn write_all(corpus: &Path, exports: &Path, out: &Path) -> Result<String> {
     let (_, entries) = read_labelled(corpus)?;
@@ -35,6 +36,13 @@ pub(crate) fn write_all(corpus: &Path, exports: &Path, out: &Path) -> Result<Str
         write(&out.join(name), &bytes)?;
     }
     Ok(text)
+}
+
+/// All judgements of one set of queries, grade 1 included, in the form of trec_eval.
+pub(crate) fn all_judgements(corpus: &Path, package: Option<String>) -> Result<String> {
+    let (_, entries) = read_labelled(corpus)?;
+    let queries = package.map_or(Queries::HeldOutArchitectures, Queries::HeldOutPackage);
+    Ok(qrels(&entries, &queries, 1, &Config::default()))
 }
 
 pub(crate) fn verify(corpus: &Path, exports: &Path, splits: &Path) -> Result<String> {
@@ -105,10 +113,11 @@ fn files(entries: &[Labelled], exports: &Path, config: &Config) -> Result<Files>
     ] {
         files.insert(name.into(), lines.into_bytes());
     }
-    let real = qrels(entries, &Queries::HeldOutArchitectures, config);
+    let real = qrels(entries, &Queries::HeldOutArchitectures, RELEVANT, config);
     files.insert("held-out-architectures.qrels.zst".into(), packed(&real)?);
     for package in &config.held_out_packages {
-        let text = qrels(entries, &Queries::HeldOutPackage(package.clone()), config);
+        let queries = Queries::HeldOutPackage(package.clone());
+        let text = qrels(entries, &queries, RELEVANT, config);
         files.insert(
             format!("held-out-package-{package}.qrels.zst"),
             packed(&text)?,
@@ -137,37 +146,32 @@ fn lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn packed(text: &str) -> Result<Vec<u8>> {
-    const LEVEL: i32 = 19;
-    const WINDOW_LOG: u32 = 27;
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL).context("compressing")?;
-    compressor
-        .long_distance_matching(true)
-        .context("compressing")?;
-    compressor.window_log(WINDOW_LOG).context("compressing")?;
-    compressor.compress(text.as_bytes()).context("compressing")
+    const LEVEL: i32 = 12;
+    zstd::encode_all(text.as_bytes(), LEVEL).context("compressing")
 }
 
-/// Judgements as trec_eval reads them: query, 0, candidate, grade. What is not named has grade 0.
-fn qrels(entries: &[Labelled], queries: &Queries, config: &Config) -> String {
+/// Judgements as trec_eval reads them: query, 0, candidate, grade. Those below `least` are left out;
+/// what is not named has grade 0.
+fn qrels(entries: &[Labelled], queries: &Queries, least: Grade, config: &Config) -> String {
     let asked: Vec<&Labelled> = entries
         .iter()
         .filter(|entry| queries.asks(entry, config))
         .collect();
     let blocks: Vec<String> = asked
         .par_iter()
-        .map(|query| judgements(query, entries, queries))
+        .map(|query| judgements(query, entries, queries, least))
         .collect();
     blocks.concat()
 }
 
-fn judgements(query: &Labelled, entries: &[Labelled], queries: &Queries) -> String {
+fn judgements(query: &Labelled, entries: &[Labelled], queries: &Queries, least: Grade) -> String {
     let mut text = String::new();
     let candidates = entries
         .iter()
         .filter(|candidate| queries.admits(candidate) && candidate.digest != query.digest);
     for candidate in candidates {
         let grade = queries.grade(query, candidate);
-        if grade > 0 {
+        if grade >= least {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{} 0 {} {grade}", query.id, candidate.id);
         }
