@@ -60,7 +60,7 @@ pub fn pools(seed: u64) -> Vec<Pool> {
 }
 
 /// The cells, and behind them what chains of edits make of each.
-fn chains<T: Copy + PartialEq>(cells: &[T], mut edited: impl FnMut(T) -> T) -> Vec<T> {
+fn chains<T: Copy>(cells: &[T], mut edited: impl FnMut(T) -> T) -> Vec<T> {
     let mut all = cells.to_vec();
     for cell in cells {
         for _ in 0..CHAINS {

@@ -74,15 +74,19 @@ fn with_other_activation(
         Operator::Sigmoid,
         Operator::LeakyRelu,
     ];
-    let is_pointwise = CHOICE.contains(&architecture.nodes()[place].operator);
-    changed(architecture, place, is_pointwise, |node| {
-        node.operator = CHOICE[random.below(CHOICE.len())].clone();
-    })
+    let mut nodes = architecture.nodes().to_vec();
+    let node = nodes.get_mut(place)?;
+    if !CHOICE.contains(&node.operator) {
+        return None;
+    }
+    node.operator = CHOICE[random.below(CHOICE.len())].clone();
+    rebuilt(architecture, nodes, |edge| edge)
 }
 
 /// Two more in each direction, or two less where it is five or more.
 fn with_other_window(architecture: &Architecture, place: usize) -> Option<Architecture> {
-    let node = &architecture.nodes()[place];
+    let mut nodes = architecture.nodes().to_vec();
+    let node = nodes.get_mut(place)?;
     let Some(Value::Ints(window)) = node.attributes.get(Key::Kernel) else {
         return None;
     };
@@ -90,42 +94,28 @@ fn with_other_window(architecture: &Architecture, place: usize) -> Option<Archit
         .iter()
         .map(|side| if *side >= 5 { side - 2 } else { side + 2 })
         .collect();
-    changed(architecture, place, true, |node| {
-        node.attributes.set(Key::Kernel, other);
-    })
-}
-
-fn changed(
-    architecture: &Architecture,
-    place: usize,
-    applies: bool,
-    change: impl FnOnce(&mut Node),
-) -> Option<Architecture> {
-    if !applies {
-        return None;
-    }
-    let mut nodes = architecture.nodes().to_vec();
-    change(&mut nodes[place]);
-    rebuilt(architecture, nodes, architecture.outputs().to_vec())
+    node.attributes.set(Key::Kernel, other);
+    rebuilt(architecture, nodes, |edge| edge)
 }
 
 /// The readers of an operator read its first operand in its place.
 fn without(architecture: &Architecture, place: usize) -> Option<Architecture> {
-    let source = architecture.nodes()[place].inputs.first().copied()?;
+    let mut nodes = architecture.nodes().to_vec();
+    let source = nodes.remove(place).inputs.first().copied()?;
     let gone = place as NodeIndex;
     let moved = |edge: Edge| {
         let edge = if edge.node == gone { source } else { edge };
         let node = edge.node - NodeIndex::from(edge.node > gone);
         Edge { node, ..edge }
     };
-    let mut nodes = architecture.nodes().to_vec();
-    nodes.remove(place);
-    with_edges(architecture, nodes, moved)
+    redirect(&mut nodes, moved);
+    rebuilt(architecture, nodes, moved)
 }
 
 /// A second operator of the same kind behind the first, for all of its readers.
 fn with_twice(architecture: &Architecture, place: usize) -> Option<Architecture> {
-    let mut again = architecture.nodes()[place].clone();
+    let mut nodes = architecture.nodes().to_vec();
+    let mut again = nodes.get(place)?.clone();
     if again.inputs.len() != 1 || again.operator.group() == OperatorGroup::Movement {
         return None;
     }
@@ -135,44 +125,31 @@ fn with_twice(architecture: &Architecture, place: usize) -> Option<Architecture>
         node: edge.node + NodeIndex::from(edge.node >= first),
         ..edge
     };
-    let mut nodes = architecture.nodes().to_vec();
-    for node in &mut nodes {
-        for edge in &mut node.inputs {
-            *edge = moved(*edge);
-        }
-    }
+    redirect(&mut nodes, moved);
     again.inputs = vec![Edge::first(first)];
     nodes.insert(place + 1, again);
-    let outputs = architecture.outputs().iter().map(|edge| moved(*edge));
-    rebuilt(architecture, nodes, outputs.collect())
+    rebuilt(architecture, nodes, moved)
 }
 
-fn with_edges(
-    architecture: &Architecture,
-    mut nodes: Vec<Node>,
-    moved: impl Fn(Edge) -> Edge,
-) -> Option<Architecture> {
-    for node in &mut nodes {
-        for edge in &mut node.inputs {
-            *edge = moved(*edge);
-        }
+fn redirect(nodes: &mut [Node], moved: impl Fn(Edge) -> Edge) {
+    for edge in nodes.iter_mut().flat_map(|node| &mut node.inputs) {
+        *edge = moved(*edge);
     }
-    let outputs = architecture.outputs().iter().map(|edge| moved(*edge));
-    rebuilt(architecture, nodes, outputs.collect())
 }
 
 fn rebuilt(
     architecture: &Architecture,
     nodes: Vec<Node>,
-    outputs: Vec<Edge>,
+    moved: impl Fn(Edge) -> Edge,
 ) -> Option<Architecture> {
-    Architecture::new(None, architecture.parameters, nodes, outputs).ok()
+    let outputs = architecture.outputs().iter().map(|edge| moved(*edge));
+    Architecture::new(None, architecture.parameters, nodes, outputs.collect()).ok()
 }
 
 /// Asks each graph for its own chain: `chains` holds the place of a graph in the ranker's entries
 /// and the places of its links, in their order. Metrics are the rank correlation of similarity
-/// with the number of edits, turned so that 1 is best, and the share of links no more similar than
-/// the link before.
+/// with the number of edits, turned so that 1 is best, and the share of links less similar than the
+/// link before.
 pub fn evaluate(
     entries: &[Labelled],
     chains: &[(usize, Vec<usize>)],
@@ -210,7 +187,7 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::baselines::testing::zoo;
+    use crate::eval::baselines::testing::{Fixed, zoo};
 
     #[test]
     fn a_chain_is_the_same_each_time_and_every_link_is_another_graph() {
@@ -233,14 +210,6 @@ mod tests {
         assert_eq!(longer.nodes()[2].operator, longer.nodes()[3].operator);
         assert_eq!(longer.nodes()[3].inputs, [Edge::first(2)]);
         assert_eq!(longer.nodes()[4].inputs[0].node, 3);
-    }
-
-    struct Fixed(Vec<f32>);
-
-    impl Ranker for Fixed {
-        fn scores(&self, _: usize) -> Vec<f32> {
-            self.0.clone()
-        }
     }
 
     #[test]

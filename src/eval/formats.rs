@@ -35,15 +35,7 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::baselines::testing::zoo;
-
-    struct Fixed(Vec<f32>);
-
-    impl Ranker for Fixed {
-        fn scores(&self, _: usize) -> Vec<f32> {
-            self.0.clone()
-        }
-    }
+    use crate::eval::baselines::testing::{Fixed, zoo};
 
     #[test]
     fn a_stranger_before_the_trace_costs() {

@@ -28,6 +28,23 @@ pub struct Labelled {
     pub architecture: Architecture,
 }
 
+impl Labelled {
+    /// `entry` with its architecture, or with another where splits alone are asked about.
+    pub fn of(entry: &Entry, architecture: Architecture) -> Self {
+        Self {
+            id: entry.id.clone(),
+            package: entry.package.clone(),
+            module: entry.module.clone(),
+            kind: entry.kind,
+            family: entry.family.clone(),
+            coarse_family: entry.coarse_family.clone(),
+            digest: entry.exact,
+            coarse_digest: entry.coarse,
+            architecture,
+        }
+    }
+}
+
 /// An entry that cannot be fitted on or asked about.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableEntry {
@@ -71,26 +88,13 @@ pub fn labelled(corpus: &Corpus, limits: &Limits) -> Result<Vec<Labelled>, Unusa
 }
 
 fn label(entry: &Entry, graph: &RawGraph, limits: &Limits) -> Result<Labelled, UnusableEntry> {
-    let id = entry.id.clone();
-    let architecture = match canonical::canonicalise(graph, limits) {
-        Ok(architecture) => architecture,
-        Err(error) => {
-            let reason = error.to_string();
-            return Err(UnusableEntry::NoArchitecture { id, reason });
-        }
-    };
+    let id = || entry.id.clone();
+    let architecture = canonical::canonicalise(graph, limits).map_err(|error| {
+        let reason = error.to_string();
+        UnusableEntry::NoArchitecture { id: id(), reason }
+    })?;
     if architecture.digests().exact != entry.exact {
-        return Err(UnusableEntry::Stale { id });
+        return Err(UnusableEntry::Stale { id: id() });
     }
-    Ok(Labelled {
-        id,
-        package: entry.package.clone(),
-        module: entry.module.clone(),
-        kind: entry.kind,
-        family: entry.family.clone(),
-        coarse_family: entry.coarse_family.clone(),
-        digest: entry.exact,
-        coarse_digest: entry.coarse,
-        architecture,
-    })
+    Ok(Labelled::of(entry, architecture))
 }

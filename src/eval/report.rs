@@ -210,10 +210,7 @@ fn section(page: &mut String, results: &Results, cuts: &[usize]) {
         methods,
     } in &results.kinds
     {
-        let kind = match kind {
-            Kind::Published => "published",
-            Kind::Composed => "composed",
-        };
+        let kind = kind.name();
         let _ = writeln!(page, "### The {asked} {kind} queries alone, at 20\n");
         rows(page, &["mrr@20", "map@20", "ndcg@20", "recall@20"], methods);
     }

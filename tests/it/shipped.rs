@@ -50,17 +50,7 @@ fn without_graphs(corpus: &Corpus) -> Vec<Labelled> {
     let entries = corpus.entries().iter();
     entries
         .filter(|entry| !entry.family.is_empty())
-        .map(|entry| Labelled {
-            id: entry.id.clone(),
-            package: entry.package.clone(),
-            module: entry.module.clone(),
-            kind: entry.kind,
-            family: entry.family.clone(),
-            coarse_family: entry.coarse_family.clone(),
-            digest: entry.exact,
-            coarse_digest: entry.coarse,
-            architecture: architecture.clone(),
-        })
+        .map(|entry| Labelled::of(entry, architecture.clone()))
         .collect()
 }
 

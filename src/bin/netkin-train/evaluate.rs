@@ -79,7 +79,7 @@ fn report(
     let held_out_families = held_out.len();
     let data_hash = data_hash(&entries);
     let count = entries.len();
-    let mut results = packages(&entries, fitted, &config)?;
+    let without_packages = packages(&entries, fitted, &config)?;
     let refitted = refitted(&entries, fitted, &config)?;
     let tests = trials::Tests::new(entries, exports, &config)?;
     let entries = &tests.entries()[..count];
@@ -90,10 +90,13 @@ fn report(
         (Queries::HeldOutArchitectures, &refitted),
         (Queries::HeldOutFamiliesByModule, &[]),
     ];
-    for (place, (queries, refitted)) in shared.into_iter().enumerate() {
-        let found = self::results(entries, rankers.methods(), refitted, queries, &config)?;
-        results.insert(place, found);
-    }
+    let mut results = shared
+        .into_iter()
+        .map(|(queries, refitted)| {
+            self::results(entries, rankers.methods(), refitted, queries, &config)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    results.extend(without_packages);
     Ok(Report {
         date: today()?,
         machine: machine(),

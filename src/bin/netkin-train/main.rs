@@ -102,6 +102,20 @@ enum Command {
     },
 }
 
+/// What the files of the splits depend on, and where they lie.
+#[derive(clap::Args)]
+struct Splits {
+    /// The corpus.
+    #[arg(long, default_value = "corpus/netkin.corpus")]
+    corpus: PathBuf,
+    /// Folder of the export fixtures.
+    #[arg(long, default_value = "tests/data/exports")]
+    exports: PathBuf,
+    /// Folder of the files.
+    #[arg(long, default_value = "corpus/splits")]
+    splits: PathBuf,
+}
+
 #[derive(Subcommand)]
 enum Corpus {
     /// Packs lines of the builders, and packed corpora, into one file.
@@ -120,17 +134,7 @@ enum Corpus {
         corpus_version: Option<String>,
     },
     /// Writes who is held out, who is asked and what is relevant, as files.
-    Splits {
-        /// The corpus.
-        #[arg(long, default_value = "corpus/netkin.corpus")]
-        corpus: PathBuf,
-        /// Folder of the export fixtures.
-        #[arg(long, default_value = "tests/data/exports")]
-        exports: PathBuf,
-        /// Folder for the files.
-        #[arg(long, default_value = "corpus/splits")]
-        out: PathBuf,
-    },
+    Splits(Splits),
     /// Prints every judgement in the form of trec_eval, grade 1 included: that of the held-out
     /// architectures, or of a package.
     Qrels {
@@ -143,17 +147,7 @@ enum Corpus {
     },
     /// Recomputes every digest, holds the files of the splits against the corpus and proves that
     /// nothing that is asked about is trained on.
-    Verify {
-        /// The corpus.
-        #[arg(long, default_value = "corpus/netkin.corpus")]
-        corpus: PathBuf,
-        /// Folder of the export fixtures.
-        #[arg(long, default_value = "tests/data/exports")]
-        exports: PathBuf,
-        /// Folder of the splits.
-        #[arg(long, default_value = "corpus/splits")]
-        splits: PathBuf,
-    },
+    Verify(Splits),
     /// Writes the cells of NAS-Bench-101, NAS-Bench-201 and DARTS, and how many are distinct.
     Nas {
         /// Folder for the cells.
@@ -182,14 +176,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Corpus {
-            command:
-                Corpus::Splits {
-                    corpus,
-                    exports,
-                    out,
-                },
+            command: Corpus::Splits(files),
         } => {
-            println!("{}", splits::write_all(&corpus, &exports, &out)?);
+            println!("{}", splits::write_all(&files)?);
             Ok(())
         }
         Command::Corpus {
@@ -199,14 +188,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Corpus {
-            command:
-                Corpus::Verify {
-                    corpus,
-                    exports,
-                    splits,
-                },
+            command: Corpus::Verify(files),
         } => {
-            println!("{}", splits::verify(&corpus, &exports, &splits)?);
+            println!("{}", splits::verify(&files)?);
             Ok(())
         }
         Command::Corpus {

@@ -3,6 +3,7 @@
 //! The files say in the open what the evaluation works by: they are made from the corpus and the
 //! rules of `netkin::eval::split`, and a check makes them again and compares.
 
+use crate::Splits;
 use crate::exports::read_exports;
 use crate::files::{read, write};
 use crate::trials::edited;
@@ -27,11 +28,12 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// Edits up to which the distance between two cells is written down.
 const FARTHEST: u32 = 4;
 
-pub(crate) fn write_all(corpus: &Path, exports: &Path, out: &Path) -> Result<String> {
-    let (_, entries) = read_labelled(corpus)?;
+pub(crate) fn write_all(place: &Splits) -> Result<String> {
+    let out = &place.splits;
+    let (_, entries) = read_labelled(&place.corpus)?;
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let mut text = String::new();
-    for (name, bytes) in files(&entries, exports, &Config::default())? {
+    for (name, bytes) in files(&entries, &place.exports, &Config::default())? {
         let _ = writeln!(text, "{name}: {} bytes", bytes.len());
         write(&out.join(name), &bytes)?;
     }
@@ -45,9 +47,9 @@ pub(crate) fn all_judgements(corpus: &Path, package: Option<String>) -> Result<S
     Ok(qrels(&entries, &queries, 1, &Config::default()))
 }
 
-pub(crate) fn verify(corpus: &Path, exports: &Path, splits: &Path) -> Result<String> {
+pub(crate) fn verify(place: &Splits) -> Result<String> {
     let config = Config::default();
-    let (corpus, entries) = read_labelled(corpus)?;
+    let (corpus, entries) = read_labelled(&place.corpus)?;
     let failures = corpus::verify(&corpus, &Limits::default(), canonicalise)
         .context("recomputing the digests")?;
     if let Some(first) = failures.first() {
@@ -62,9 +64,9 @@ pub(crate) fn verify(corpus: &Path, exports: &Path, splits: &Path) -> Result<Str
             first.queries
         );
     }
-    let files = files(&entries, exports, &config)?;
+    let files = files(&entries, &place.exports, &config)?;
     for (name, bytes) in &files {
-        if read(&splits.join(name))? != *bytes {
+        if read(&place.splits.join(name))? != *bytes {
             bail!(
                 "{name} does not belong to this corpus; write it again with `netkin-train corpus splits`"
             );

@@ -1,7 +1,7 @@
 //! Where a file whose checksum fails is damaged.
 
 use super::{Error, HEADER_BYTES, MOST_BLOCK_BYTES, MOST_METADATA_BYTES, Metadata, decompress};
-use super::{bound, number};
+use super::{bound, number, truncated};
 
 /// The first part that cannot be read, with its bytes. Called only after the checksum has failed.
 pub(super) fn located(bytes: &[u8]) -> Error {
@@ -18,12 +18,9 @@ pub(super) fn located(bytes: &[u8]) -> Error {
 
 fn first_damage(bytes: &[u8]) -> Result<(), Error> {
     let lengths = bytes.get(HEADER_BYTES..).unwrap_or_default();
-    let early = |part: &str| Error::Truncated {
-        part: part.into(),
-        at: bytes.len() as u64,
-    };
-    let (packed, rest) = number(lengths).ok_or_else(|| early("the header"))?;
-    let (unpacked, _) = number(rest).ok_or_else(|| early("the header"))?;
+    let header = || truncated("the header", bytes);
+    let (packed, rest) = number(lengths).ok_or_else(header)?;
+    let (unpacked, _) = number(rest).ok_or_else(header)?;
     let start = HEADER_BYTES as u64 + 16;
     let list = "the list of entries";
     let json = part(bytes, list, start, packed, unpacked, MOST_METADATA_BYTES)?;
@@ -66,10 +63,7 @@ fn part(
         });
     };
     let Some(content) = bytes.get(from..to) else {
-        return Err(Error::Truncated {
-            part: name.into(),
-            at: bytes.len() as u64,
-        });
+        return Err(truncated(name, bytes));
     };
     bound(|| name.into(), unpacked, limit)?;
     decompress(content, unpacked).map_err(|_| Error::Damaged {

@@ -123,6 +123,15 @@ pub(crate) mod testing {
     use crate::corpus::Kind;
     use crate::graph::{Architecture, Attributes, Edge, Key, Node};
 
+    /// Gives every query the same scores.
+    pub(crate) struct Fixed(pub(crate) Vec<f32>);
+
+    impl Ranker for Fixed {
+        fn scores(&self, _: usize) -> Vec<f32> {
+            self.0.clone()
+        }
+    }
+
     fn node(operator: Operator, attributes: Attributes, inputs: &[u32]) -> Node {
         Node {
             operator,
