@@ -9,7 +9,7 @@ mod subjects;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use netkin::corpus::Corpus;
-use netkin::engine::{Query, Range, SearchOptions};
+use netkin::engine::{Query, SearchOptions};
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
 use std::hint::black_box;
@@ -61,27 +61,14 @@ fn stored(assets: &Path) -> Query {
     Query::Id(corpus.entries()[padded::ENTRIES / 2].id.clone())
 }
 
-/// A filter that every entry passes: with one, nothing is remembered.
-fn anew() -> SearchOptions {
-    let mut options = SearchOptions::default();
-    options.filter.parameters = Range {
-        min: Some(0),
-        max: None,
-    };
-    options
-}
-
 fn searching(criterion: &mut Criterion) {
     let assets = padded::padded_assets();
     let engine = subjects::open(assets.path());
     let entry = stored(assets.path());
-    let mut group = criterion.benchmark_group("search by id");
-    for (name, options) in [("remembered", SearchOptions::default()), ("anew", anew())] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| engine.search(black_box(&entry), &options));
-        });
-    }
-    group.finish();
+    let options = SearchOptions::default();
+    criterion.bench_function("search by id", |bencher| {
+        bencher.iter(|| engine.search(black_box(&entry), &options));
+    });
 }
 
 criterion_group! {

@@ -27,7 +27,7 @@ const READY_BUDGET_MS: f64 = 1_000.0;
 const MEMORY_BUDGET_MB: f64 = 200.0;
 const SHARE_BUDGET: f64 = 0.5;
 
-/// Searches by id: the first of an entry is remembered, one under a filter is made anew.
+/// Searches by id: an answer about an entry is kept, one under a filter is made anew.
 const REMEMBERED: &str = "/v1/search";
 const ANEW: &str = "/v1/search?min_parameters=0";
 
@@ -167,9 +167,9 @@ fn load_section(corpora: &[Served<'_>]) -> Sheet {
     let mut sheet = Sheet::new("HTTP: search by id");
     sheet.paragraph(&format!(
         "`cargo bench --bench http`: {CONNECTIONS} keep-alive connections of a client on the same machine send\n\
-         `POST /v1/search` with the ids of {IDS} entries in turn, k = 10. The server remembers which entries are nearest to a\n\
-         stored one, so all but the first question about it cost no search; a filter that every entry passes makes it\n\
-         search anew each time. The servers take turns, {ROUNDS} times {} ms each; the share is the median over the\n\
+         `POST /v1/search` with the ids of {IDS} entries in turn, k = 10. The server keeps its\n\
+         answer about a stored entry, so all but the first question about it cost no search; a filter that every entry\n\
+         passes makes it search anew each time. The servers take turns, {ROUNDS} times {} ms each; the share is the median over the\n\
          rounds. netkin runs with the settings it ships with, its log written to a file; the empty route is axum's\n\
          `Json({{}})` under `axum::serve`.",
         STRETCH.as_millis()

@@ -4,6 +4,8 @@ use super::error::Failure;
 use super::{Config, routes::Options};
 use crate::engine::Query;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -65,16 +67,19 @@ struct Probe {
     graph: Option<serde::de::IgnoredAny>,
 }
 
-impl Framing {
-    /// # Errors
-    /// When netkin does not read the media type or the encoding.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+/// Refused when netkin does not read the media type or the encoding.
+impl<S: Send + Sync> FromRequestParts<S> for Framing {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         Ok(Self {
-            media: media(headers)?,
-            encoding: encoding(headers)?,
+            media: media(&parts.headers)?,
+            encoding: encoding(&parts.headers)?,
         })
     }
+}
 
+impl Framing {
     /// True when parsing the body costs next to nothing: then it need not run on the pool.
     pub(super) fn is_light(self, bytes: usize) -> bool {
         self.media == Media::Json && self.encoding == Encoding::Identity && bytes <= LIGHT_BYTES

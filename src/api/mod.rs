@@ -1,8 +1,9 @@
 //! HTTP: routes, problem documents, limits. Handlers extract, call one engine function, convert.
 //!
-//! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime. An answer that
-//! costs less than the way to the pool is made on the spot.
+//! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime. Only an answer
+//! that was made before is sent from where it is asked for.
 
+mod answers;
 mod body;
 mod envelope;
 mod error;

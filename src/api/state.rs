@@ -1,13 +1,21 @@
 //! What every handler shares.
 
+use super::answers::Answers;
 use super::error::Failure;
 use super::work::Work;
 use super::{Config, Error};
-use crate::engine::{Engine, Query, SearchAnswer, SearchOptions};
+use crate::engine::{Engine, Query, SearchOptions};
+use axum::body::Bytes;
 use std::sync::{Arc, OnceLock};
 
+/// An engine, and what it has answered.
+struct Opened {
+    engine: Engine,
+    answers: Answers,
+}
+
 struct Inner {
-    engine: OnceLock<Engine>,
+    opened: OnceLock<Opened>,
     work: Work,
     config: Config,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
@@ -27,7 +35,7 @@ impl State {
         metrics: impl Fn() -> String + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         Ok(Self(Arc::new(Inner {
-            engine: OnceLock::new(),
+            opened: OnceLock::new(),
             work: Work::new(&config).map_err(|error| Error::Threads(error.to_string()))?,
             config,
             metrics: Box::new(metrics),
@@ -36,7 +44,8 @@ impl State {
 
     /// From now on queries are answered by `engine`; the first one stays.
     pub fn set_engine(&self, engine: Engine) {
-        let _ = self.0.engine.set(engine);
+        let answers = Answers::new(&engine);
+        let _ = self.0.opened.set(Opened { engine, answers });
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -48,7 +57,11 @@ impl State {
     }
 
     pub(super) fn engine(&self) -> Result<&Engine, Failure> {
-        self.0.engine.get().ok_or_else(|| {
+        self.opened().map(|opened| &opened.engine)
+    }
+
+    fn opened(&self) -> Result<&Opened, Failure> {
+        self.0.opened.get().ok_or_else(|| {
             Failure::busy(
                 "starting",
                 "The server is still loading its corpus; try again after Retry-After seconds.",
@@ -66,17 +79,22 @@ impl State {
         self.0.work.run(move || question(state.engine()?)).await
     }
 
-    /// Searches here when the answer is at hand, else on the pool.
+    /// The answer to a search that was asked before; it takes a microsecond.
+    pub(super) fn kept(&self, query: &Query, options: &SearchOptions) -> Option<Bytes> {
+        let opened = self.opened().ok()?;
+        opened.answers.kept(&opened.engine, query, options)
+    }
+
+    /// Searches on the pool for what `question` asks.
     pub(super) async fn search(
         &self,
-        query: Query,
-        options: SearchOptions,
-    ) -> Result<SearchAnswer, Failure> {
-        let engine = self.engine()?;
-        if engine.is_at_hand(&query, &options) {
-            return Work::run_here(|| Ok(engine.search(&query, &options)?));
-        }
-        self.ask(move |engine| Ok(engine.search(&query, &options)?))
-            .await
+        question: impl FnOnce() -> Result<(Query, SearchOptions), Failure> + Send + 'static,
+    ) -> Result<Bytes, Failure> {
+        let state = self.clone();
+        let answer = move |engine: &Engine| {
+            let (query, options) = question()?;
+            state.opened()?.answers.make(engine, &query, &options)
+        };
+        self.ask(answer).await
     }
 }

@@ -30,12 +30,6 @@ impl Work {
         })
     }
 
-    /// Runs `job` here and now: for one that costs less than the way to the pool.
-    pub(super) fn run_here<T>(job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-        let outcome = catch_unwind(AssertUnwindSafe(job));
-        outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
-    }
-
     /// Runs `job` on the pool. A panic in it is a failure of this request alone.
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -52,7 +46,8 @@ impl Work {
         self.threads.spawn(move || {
             // Nobody reads the answer of a job whose request has gone: skip it.
             if !sender.is_closed() {
-                let _ = sender.send(Self::run_here(job));
+                let outcome = catch_unwind(AssertUnwindSafe(job));
+                let _ = sender.send(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
             }
             drop(permit);
         });

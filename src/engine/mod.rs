@@ -31,7 +31,6 @@ use crate::import::Limits;
 use crate::index::Index;
 use crate::model::Encoder;
 use query::Known;
-use search::Nearest;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -58,8 +57,6 @@ pub struct Engine {
     embeddings: Vec<Embedding>,
     /// What is known of a stored entry as a query; filled when first asked for.
     known: Vec<OnceLock<Known>>,
-    /// The nearest entries of a stored one under no filter; likewise.
-    nearest: Vec<OnceLock<Nearest>>,
     limits: Limits,
     config: Config,
 }
@@ -90,7 +87,7 @@ impl Engine {
     /// # Errors
     /// When the corpus has no such entry.
     pub fn entry(&self, id: &str) -> Result<EntrySummary, Error> {
-        Ok((&self.corpus.entries()[self.position(id)?]).into())
+        Ok((&self.corpus.entries()[self.known_position(id)?]).into())
     }
 
     /// Up to `limit` entries that pass `filter`, in the order of the corpus, after the entry
@@ -106,7 +103,7 @@ impl Engine {
     ) -> Result<Vec<EntrySummary>, Error> {
         filter.check()?;
         let start = match after {
-            Some(id) => self.position(id)? + 1,
+            Some(id) => self.known_position(id)? + 1,
             None => 0,
         };
         let rest = self.corpus.entries()[start..].iter();
@@ -117,14 +114,16 @@ impl Engine {
             .collect())
     }
 
-    fn position(&self, id: &str) -> Result<usize, Error> {
-        self.positions
-            .get(id)
-            .copied()
-            .ok_or_else(|| Error::UnknownEntry {
-                id: id.to_owned(),
-                near: self.near_names(id),
-            })
+    /// The place of the entry called `id` in the corpus; an alias is a name of it too.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.positions.get(id).copied()
+    }
+
+    fn known_position(&self, id: &str) -> Result<usize, Error> {
+        self.position(id).ok_or_else(|| Error::UnknownEntry {
+            id: id.to_owned(),
+            near: self.near_names(id),
+        })
     }
 
     /// Up to three ids that contain `id`, or that `id` contains: a hint for a misspelt name.

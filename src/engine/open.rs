@@ -69,7 +69,6 @@ impl Engine {
         Ok(Self {
             positions: positions(entries),
             known: entries.iter().map(|_| OnceLock::new()).collect(),
-            nearest: entries.iter().map(|_| OnceLock::new()).collect(),
             index: Box::new(index),
             embeddings,
             corpus: parts.corpus,

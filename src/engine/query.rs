@@ -72,7 +72,7 @@ impl Engine {
     /// The architecture of `query`, with its summary.
     pub(super) fn understand(&self, query: &Query) -> Result<Understood, Error> {
         match query {
-            Query::Id(id) => self.understand_entry(self.position(id)?),
+            Query::Id(id) => self.understand_entry(self.known_position(id)?),
             Query::Bytes { name, bytes } => self.understand_bytes(name.as_deref(), bytes),
             Query::Graph {
                 name,

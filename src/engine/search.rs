@@ -27,15 +27,6 @@ impl Default for SearchOptions {
     }
 }
 
-/// What an entry's nearest ones are kept as: an engine never changes, so they stay right.
-pub(super) type Nearest = Box<[Neighbour]>;
-
-/// Nearest entries that are kept of an entry once it has been searched for: half a kilobyte.
-const KEPT: usize = 32;
-
-/// Components of an index that are searched as fast as a question gets to another thread.
-const QUICK_COMPONENTS: usize = 1 << 20;
-
 /// A query ready for the index.
 struct Prepared<'a> {
     summary: QuerySummary,
@@ -57,7 +48,8 @@ impl Engine {
         let prepared = self.prepare(query)?;
         let entries = self.corpus.entries();
         let admits = |position: usize| options.filter.admits(&entries[position]);
-        let mut neighbours = self.neighbours(&prepared, options);
+        let index = &self.index;
+        let mut neighbours = index.search(&prepared.embedding, options.k, &admits);
         let is_duplicate = |hit: &&Neighbour| entries[hit.position].exact == prepared.digests.exact;
         let duplicate = neighbours.iter().find(is_duplicate).map(|hit| hit.position);
         let own = prepared.position.filter(|own| admits(*own));
@@ -72,34 +64,6 @@ impl Engine {
         })
     }
 
-    /// True when [`Engine::search`] takes some ten microseconds: then it may be called where
-    /// nothing may wait.
-    pub fn is_at_hand(&self, query: &Query, options: &SearchOptions) -> bool {
-        let Query::Id(id) = query else {
-            return false;
-        };
-        let Some(position) = self.positions.get(id).copied() else {
-            return false;
-        };
-        let is_kept = is_kept(options) && self.nearest[position].get().is_some();
-        let is_quick = || self.index.len() * self.index.dim() <= QUICK_COMPONENTS;
-        let is_known = self.known[position].get().is_some();
-        options.k <= KEPT && is_known && (is_kept || is_quick())
-    }
-
-    fn neighbours(&self, prepared: &Prepared<'_>, options: &SearchOptions) -> Vec<Neighbour> {
-        if let Some(position) = prepared.position.filter(|_| is_kept(options)) {
-            let nearest = self.nearest[position].get_or_init(|| {
-                let all = |_| true;
-                self.index.search(&prepared.embedding, KEPT, &all).into()
-            });
-            return nearest.iter().take(options.k).copied().collect();
-        }
-        let entries = self.corpus.entries();
-        let admits = |position: usize| options.filter.admits(&entries[position]);
-        self.index.search(&prepared.embedding, options.k, &admits)
-    }
-
     fn check(&self, options: &SearchOptions) -> Result<(), Error> {
         options.filter.check()?;
         let max = self.config.max_k;
@@ -111,7 +75,7 @@ impl Engine {
 
     fn prepare(&self, query: &Query) -> Result<Prepared<'_>, Error> {
         if let Query::Id(id) = query {
-            let position = self.position(id)?;
+            let position = self.known_position(id)?;
             let known = self.known(position)?;
             return Ok(Prepared {
                 summary: known.summary.clone(),
@@ -176,10 +140,6 @@ impl Engine {
         let is_near = nearest.similarity.value() >= self.config.variant_similarity;
         is_near.then(|| entries[nearest.position].family.as_str())
     }
-}
-
-fn is_kept(options: &SearchOptions) -> bool {
-    options.k <= KEPT && options.filter == Filter::default()
 }
 
 /// Other designs may tie with a duplicate, and duplicates tie with a stored query itself: the same

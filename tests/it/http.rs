@@ -115,6 +115,22 @@ fn a_raw_graph_and_an_id_find_the_same_entries() {
 }
 
 #[test]
+fn a_question_asked_again_has_the_same_answer_with_a_time_of_its_own() {
+    let server = Server::start(&[]);
+    let ask = |body: &[u8]| server.post("/v1/search", JSON, body);
+    let first = ask(br#"{"id": "nasbench201/plain"}"#);
+    let mut again = ask(br#"{"id": "nasbench201/plain", "k": 10}"#).json();
+    assert!(again["took_ms"].is_number());
+    again["took_ms"] = first.json()["took_ms"].clone();
+    assert_eq!(again, first.json());
+    assert_eq!(again.as_object().unwrap().len(), 4);
+    let one = ask(br#"{"id": "nasbench201/plain", "k": 1}"#).json();
+    assert_eq!(one["hits"].as_array().unwrap().len(), 1);
+    let filtered = ask(br#"{"id": "nasbench201/plain", "family": "nowhere"}"#).json();
+    assert_eq!(filtered["hits"].as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn compressed_bodies_are_read() {
     let server = Server::start(&[]);
     let body = zstd::encode_all(&*plain_graph(), 1).unwrap();

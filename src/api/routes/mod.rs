@@ -34,21 +34,23 @@ pub fn openapi_yaml() -> String {
 pub fn router(state: State) -> Router {
     let (router, specification) = described().split_for_parts();
     let origins = &state.config().cors_origins;
-    let cors = CorsLayer::new()
-        .allow_origin(
-            origins
-                .iter()
-                .filter_map(|origin| HeaderValue::from_str(origin).ok())
-                .collect::<Vec<_>>(),
-        )
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::CONTENT_ENCODING])
-        .expose_headers([HeaderName::from_static("x-request-id")]);
+    let cors = || {
+        CorsLayer::new()
+            .allow_origin(
+                origins
+                    .iter()
+                    .filter_map(|origin| HeaderValue::from_str(origin).ok())
+                    .collect::<Vec<_>>(),
+            )
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([header::CONTENT_TYPE, header::CONTENT_ENCODING])
+            .expose_headers([HeaderName::from_static("x-request-id")])
+    };
     router
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", specification))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(cors)
+        .layer(tower::util::option_layer((!origins.is_empty()).then(cors)))
         .layer(axum::middleware::from_fn(envelope))
         .with_state(state)
 }

@@ -7,7 +7,8 @@ use crate::engine::{Description, Filter, Query, Range, SearchAnswer, SearchOptio
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -96,21 +97,26 @@ pub(super) struct DescribeOptions {
 pub(super) async fn search(
     State(state): State<super::State>,
     Parameters(options): Parameters<Options>,
-    headers: HeaderMap,
+    framing: Framing,
     body: Body,
-) -> Result<Json<SearchAnswer>, Failure> {
-    let framing = Framing::of(&headers)?;
+) -> Result<impl IntoResponse, Failure> {
     let bytes = body::collect(body, state.config()).await?;
     let largest = state.config().decompressed_bytes;
-    if framing.is_light(bytes.len()) {
+    let is_light = framing.is_light(bytes.len());
+    let question = move || {
         let (query, options) = framing.query(bytes, options, largest)?;
-        return state.search(query, options.into()).await.map(Json);
-    }
-    let answer = state.ask(move |engine| {
-        let (query, options) = framing.query(bytes, options, largest)?;
-        Ok(engine.search(&query, &options.into())?)
-    });
-    answer.await.map(Json)
+        Ok((query, SearchOptions::from(options)))
+    };
+    let answer = if is_light {
+        let (query, options) = question()?;
+        match state.kept(&query, &options) {
+            Some(answer) => answer,
+            None => state.search(move || Ok((query, options))).await?,
+        }
+    } else {
+        state.search(question).await?
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer))
 }
 
 /// Size, digests and operators of a model.
@@ -134,10 +140,9 @@ pub(super) async fn search(
 pub(super) async fn describe(
     State(state): State<super::State>,
     Parameters(options): Parameters<DescribeOptions>,
-    headers: HeaderMap,
+    framing: Framing,
     body: Body,
 ) -> Result<Json<Description>, Failure> {
-    let framing = Framing::of(&headers)?;
     let bytes = body::collect(body, state.config()).await?;
     let largest = state.config().decompressed_bytes;
     let options = Options {
