@@ -2,7 +2,8 @@
 
 Defaults are what a configuration has when nothing is set; they follow the checkpoint that the
 class was first published with. Sizes of well-known families are in ``transformers_sizes.tsv``,
-one row each, with the paper or model card that states them.
+one row each, with the paper or model card that states them. Re-parameterised networks have a second
+entry, ``<name>-deployed``: see ``transformers_deployed``.
 
 Run from the repository's root: ``python -m corpus.builders.transformers``.
 """
@@ -12,19 +13,23 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from netkin import skeleton
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, utils
 from transformers.models.auto import modeling_auto
 
 from corpus.builders.run import Candidate, Entry, run
+from corpus.builders.transformers_deployed import defines_branches, deploy, has_branches
 from corpus.builders.transformers_inputs import inputs_for, with_constants
 from corpus.builders.whole import recorded_whole
 
@@ -57,6 +62,44 @@ SCANS: dict[str, tuple[str, Callable[..., Any]]] = {
     "rwkv_linear_attention": ("rwkv_linear_attention", _wkv),
 }
 
+# PP-LCNetV3 as PaddleOCR has it for recognition, with strides that fit a line of text. The
+# recogniser's configuration falls back on the detector's, which leaves the head no height.
+LINE_BACKBONE: dict[str, Any] = {
+    "model_type": "pp_lcnet_v3",
+    "scale": 0.95,
+    "divisor": 16,
+    "block_configs": [
+        [[3, 16, 32, 1, False]],
+        [[3, 32, 64, 1, False], [3, 64, 64, 1, False]],
+        [[3, 64, 128, (2, 1), False], [3, 128, 128, 1, False]],
+        [[3, 128, 256, (1, 2), False], *([[5, 256, 256, 1, False]] * 4)],
+        [
+            *([5, 256, 512, (2, 1), True], [5, 512, 512, 1, True]),
+            *([5, 512, 512, (2, 1), False], [5, 512, 512, 1, False]),
+        ],
+    ],
+}
+
+# PP-LCNetV4 as PaddleOCR has it for the small detector, whose configuration falls back on the
+# recogniser's. The neck takes what the stages give.
+SMALL_DETECTOR: dict[str, Any] = {
+    "backbone_config": {
+        "model_type": "pp_lcnet_v4",
+        "stem_channels": [3, 24, 48],
+        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        "block_configs": [
+            [[3, 48, 48, 1, True], [3, 48, 48, 1, False]],
+            [[3, 48, 96, 2, False], [3, 96, 96, 1, True], [3, 96, 96, 1, False]],
+            [
+                [3, 96, 192, 2, False],
+                *([[3, 192, 192, 1, True], [3, 192, 192, 1, False]] * 2),
+            ],
+            [[3, 192, 384, 2, False], [3, 384, 384, 1, True], [3, 384, 384, 1, False]],
+        ],
+    },
+    "layer_list_out_channels": [48, 96, 192, 384],
+}
+
 # What a configuration leaves open and its model cannot do without, by model type.
 REQUIRED: dict[str, dict[str, Any]] = {
     "autoformer": {"prediction_length": 24},
@@ -70,6 +113,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "ministral": {"head_dim": 128},
     "nemotron": {"num_key_value_heads": 8},
     "gemma3": {"vision_config": {"image_size": 896, "patch_size": 14}},
+    "pp_ocrv5_mobile_rec": {"backbone_config": LINE_BACKBONE},
+    "pp_ocrv6_small_det": SMALL_DETECTOR,
     "dots1": {"n_routed_experts": 128, "num_experts_per_tok": 6, "n_shared_experts": 2},
     "deepseek_v2": {"num_experts_per_tok": 6, "n_routed_experts": 64, "n_shared_experts": 2},
 }
@@ -144,7 +189,7 @@ TASKS_BY_INPUT = {
 
 
 def candidates() -> list[Candidate]:
-    """The first class of every model, then the published sizes, then all other classes."""
+    """The first class of every model, the published sizes, all other classes, deployed forms."""
     classes = list(_classes())
     task_of = _tasks()
     first: dict[Any, type[PreTrainedModel]] = {}
@@ -155,11 +200,44 @@ def candidates() -> list[Candidate]:
     others = [kind for kind in classes if kind not in leading]
     others.sort(key=lambda kind: kind.__name__.endswith(SMALL_HEADS))
     sizes = list(_sizes(task_of))
-    return [
+    trained = [
         *(_candidate(kind, kind.__name__, task_of, {}) for kind in ordered),
         *sizes,
         *(_candidate(kind, kind.__name__, task_of, {}) for kind in others),
     ]
+    return [*trained, *_deployed(trained)]
+
+
+def _deployed(trained: list[Candidate]) -> Iterator[Candidate]:
+    """The deployed forms of those candidates whose parallel branches are one convolution then.
+
+    Only models that have a part from a folder with such layers are built, because building all
+    takes long. One that cannot be built has that failure under its own name.
+    """
+    folders = _folders_with_branches()
+    for candidate in trained:
+        kind, settings = candidate.build.args
+        try:
+            parts = list(_parts(_config(kind, settings)))
+            if folders.isdisjoint(type(part).__module__.split(".")[2] for part in parts):
+                continue
+            with skeleton():
+                model = candidate.build()
+        except Exception:
+            continue
+        if has_branches(model):
+            entry = replace(candidate.entry, name=f"{candidate.entry.name}-deployed")
+            build = partial(_build_deployed, kind, settings)
+            yield replace(candidate, entry=entry, build=build)
+
+
+def _folders_with_branches() -> set[str]:
+    """Model folders, such as ``rt_detr``, that define a layer which has a deployed form."""
+    return {
+        name.split(".")[2]
+        for name, module in sys.modules.items()
+        if name.startswith("transformers.models.") and defines_branches(list(vars(module)))
+    }
 
 
 def _classes() -> Iterator[type[PreTrainedModel]]:
@@ -238,14 +316,22 @@ def _setting(text: str) -> tuple[str, Any]:
 def _build(kind: type[PreTrainedModel], settings: dict[str, Any]) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        required = REQUIRED.get(kind.config_class.model_type, {})
-        config = kind.config_class(**(required | _nested(settings)))
+        config = _config(kind, settings)
         for part in _parts(config):
             part.use_cache = False
         for token in ("image_token_id", "audio_token_id"):
             if getattr(config, token, 0) is None:
                 setattr(config, token, 0)
         return with_constants(kind(config))
+
+
+def _build_deployed(kind: type[PreTrainedModel], settings: dict[str, Any]) -> nn.Module:
+    return deploy(_build(kind, settings))
+
+
+def _config(kind: type[PreTrainedModel], settings: dict[str, Any]) -> PretrainedConfig:
+    required = REQUIRED.get(kind.config_class.model_type, {})
+    return kind.config_class(**(required | _nested(settings)))
 
 
 def _parts(config: PretrainedConfig) -> Iterator[PretrainedConfig]:

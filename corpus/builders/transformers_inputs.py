@@ -332,11 +332,17 @@ def _photo(_: nn.Module) -> Spec:
     return floats(1, 3, 800, 800)
 
 
+def _line_of_text(_: nn.Module) -> Spec:
+    return floats(1, 3, 48, 320)
+
+
 # Detectors whose configurations leave the image's size open.
 PHOTOGRAPHED = (
     *("ConditionalDetr", "DabDetr", "DeformableDetr", "Detr", "TableTransformer"),
     *("GroundingDino", "MMGroundingDino"),
 )
+# Recognisers, whose image processors make every line 48 pixels high.
+READERS = ("PPOCRV5MobileRec", "PPOCRV5ServerRec", "PPOCRV6SmallRec", "PPOCRV6TinyRec")
 
 # Exceptions, by the start of the class name.
 MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
@@ -410,6 +416,7 @@ MODEL_INPUTS: dict[str, dict[str, Callable[[nn.Module], Spec | None]]] = {
     "NeuCodec": {"input_values": _mono},
     "DeepseekVLHybrid": {"high_res_pixel_values": _square(1024)},
     **{start: {"pixel_values": _photo} for start in PHOTOGRAPHED},
+    **{start: {"pixel_values": _line_of_text} for start in READERS},
 }
 
 _ONE_TILE = {"aspect_ratio_ids": [[1]], "aspect_ratio_mask": [[[1, 0, 0, 0]]]}

@@ -1,21 +1,27 @@
 """Every model that ultralytics describes in a YAML file, at every scale that the file names.
 
 Heads are traced up to their raw predictions: decoding boxes and choosing the best of them is no
-part of the design. Run from the repository's root: ``python -m corpus.builders.ultralytics``.
+part of the design. Models that ``fuse`` changes in more than normalisation have a second entry,
+``<name>-deployed``: parallel convolutions become one, and of two heads one goes.
+
+Run from the repository's root: ``python -m corpus.builders.ultralytics``.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import ultralytics
+from netkin import skeleton
 from torch import Tensor, nn
 from ultralytics.nn import tasks
-from ultralytics.nn.modules import Detect
+from ultralytics.nn.modules import Detect, RepConv
+from ultralytics.nn.modules.block import RepVGGDW
 from ultralytics.utils import YAML
 
 from corpus.builders.run import Candidate, Entry, run
@@ -73,17 +79,33 @@ def _without_features(raw: Any) -> Any:
 
 
 def candidates() -> list[Candidate]:
-    """One candidate for each scale of each YAML file."""
-    found = []
+    """One candidate for each scale of each YAML file, then the deployed forms."""
+    found, deployed = [], []
     for path in sorted(FOLDER.glob("*/*.yaml")):
         model = YAML.load(path)
         scales = list(model.get("scales") or {})
+        of_file = []
         for scale in scales or [None]:
             name = path.stem
             if len(scales) > 1:  # of the others the file's name says the scale
                 name = re.sub(r"(yolo(?:e-)?v?\d+)", rf"\g<1>{scale}", name, count=1)
-            found.append(_candidate(name, path.parent.name, {**model, "scale": scale}))
-    return found
+            of_file.append(_candidate(name, path.parent.name, {**model, "scale": scale}))
+        found += of_file
+        if _has_deployed_form(of_file[0]):  # building every scale takes long
+            deployed += [_deployed(candidate) for candidate in of_file]
+    return found + deployed
+
+
+def _has_deployed_form(candidate: Candidate) -> bool:
+    with skeleton():
+        layers = candidate.build().model.model
+    parallel = any(isinstance(part, RepConv | RepVGGDW) for part in layers.modules())
+    return parallel or hasattr(layers[-1], "one2one_cv2")
+
+
+def _deployed(candidate: Candidate) -> Candidate:
+    entry = replace(candidate.entry, name=f"{candidate.entry.name}-deployed")
+    return replace(candidate, entry=entry, build=partial(candidate.build, fused=True))
 
 
 def _candidate(name: str, folder: str, model: dict[str, Any]) -> Candidate:
@@ -100,12 +122,13 @@ def _candidate(name: str, folder: str, model: dict[str, Any]) -> Candidate:
     return Candidate(entry, partial(_build, model, task), lambda _: ((1, 3, side, side),))
 
 
-def _build(model: dict[str, Any], task: str) -> nn.Module:
+def _build(model: dict[str, Any], task: str, fused: bool = False) -> nn.Module:
     head = model["head"][-1][2]
     kind = OPEN_VOCABULARY.get(head, CLASSES[task])
     for layer in model["backbone"]:
         layer[3] = [None if argument == "DEFAULT" else argument for argument in layer[3]]  # weights
-    return RawPredictions(kind({**model, "yaml_file": ""}, ch=3, verbose=False))
+    built = kind({**model, "yaml_file": ""}, ch=3, verbose=False)
+    return RawPredictions(built.fuse(verbose=False) if fused else built)
 
 
 if __name__ == "__main__":

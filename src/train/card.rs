@@ -9,7 +9,8 @@ pub fn model_card(model: &Config, fit: &train::Config, metrics: Option<&str>) ->
     format!(
         "# Model {version}\n\n\
          Token sets of an architecture, hashed to {hashed} components, whitened within families \
-         (shrinkage {shrinkage}) and reduced to {dim}. A closed form: no gradient training.\n\n\
+         (shrinkage {shrinkage}) and reduced to {dim}, then refined by {steps} steps of supervised contrastive \
+         learning.\n\n\
          - Fitted on: the training families of the corpus, each design once\n\
          - Data hash: `{data}`\n\
          - Seed: {seed}\n\
@@ -18,6 +19,7 @@ pub fn model_card(model: &Config, fit: &train::Config, metrics: Option<&str>) ->
         version = model.version,
         hashed = model.hashing.dim,
         shrinkage = fit.shrinkage,
+        steps = fit.refinement.steps,
         dim = model.dim,
         data = model.data_hash,
         seed = model.seed,

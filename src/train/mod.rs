@@ -1,18 +1,21 @@
-//! Fits the shipped encoder: within-class whitening of hashed token sets, then the leading
-//! directions.
+//! Fits the shipped encoder: within-class whitening of hashed token sets and the leading directions,
+//! then gradient steps from there.
 //!
 //! The same training examples, settings and seed give the same bytes.
 
 mod card;
+mod contrastive;
 mod validate;
 mod wccn;
 
 pub use card::model_card;
+pub use contrastive::Refinement;
 pub use validate::validate;
 pub use wccn::{Whitening, fit_projection};
 
 use crate::eval::Labelled;
 use crate::model::{self, TokenSetEncoder, hashing};
+use contrastive::{Examples, refine};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +27,9 @@ pub struct Config {
     pub dim: usize,
     /// Share of the within-class covariance that is replaced by a multiple of the identity.
     pub shrinkage: f64,
-    /// Seed of hashing and of the search for leading directions.
+    /// Gradient steps after the closed form.
+    pub refinement: Refinement,
+    /// Seed of hashing, of the search for leading directions and of the batches.
     pub seed: u64,
     /// How tokens are hashed; its seed is replaced by `seed`.
     pub hashing: hashing::Config,
@@ -35,6 +40,7 @@ impl Default for Config {
         Self {
             dim: 256,
             shrinkage: 0.8,
+            refinement: Refinement::default(),
             seed: 0,
             hashing: hashing::Config::default(),
         }
@@ -50,6 +56,17 @@ pub enum Error {
     /// The covariance cannot be inverted.
     #[error(transparent)]
     Covariance(#[from] crate::matrix::NotPositive),
+    /// The arithmetic of the refinement failed.
+    #[error("the refinement failed: {0}")]
+    Arithmetic(#[from] candle_core::Error),
+    /// The refinement came to a loss that is no number.
+    #[error(
+        "the loss of the refinement is no number at step {step}; lower `refinement.learning_rate`"
+    )]
+    Diverged {
+        /// The step.
+        step: usize,
+    },
     /// The model refuses what was fitted.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -84,6 +101,16 @@ pub fn fit(
         seed: config.seed,
     };
     let projection = fit_projection(&families, &vectors, &whitening)?;
+    let coarse: Vec<&str> = training
+        .iter()
+        .map(|entry| entry.coarse_family.as_str())
+        .collect();
+    let examples = Examples {
+        families: &families,
+        coarse_families: &coarse,
+        vectors: &vectors,
+    };
+    let projection = refine(&examples, projection, &config.refinement, config.seed)?;
     let model = model::Config {
         version: version.into(),
         encoder: "token_set".into(),

@@ -84,7 +84,7 @@ fn report(
     let tests = trials::Tests::new(entries, exports, &config)?;
     let entries = &tests.entries()[..count];
     let training = split::training(entries, &config);
-    let rankers = Rankers::new(tests.entries(), encoder, &training, config.seed)?;
+    let rankers = Rankers::new(tests.entries(), encoder, &training, fitted, config.seed)?;
     let shared = [
         (Queries::HeldOutFamilies, &refitted[..]),
         (Queries::HeldOutArchitectures, &refitted),
@@ -123,7 +123,7 @@ fn packages(
         .map(|package| {
             let training = split::training_without(entries, package);
             let encoder = train::fit("without a package", &training, data_hash(entries), fitted)?;
-            let rankers = Rankers::new(entries, &encoder, &training, config.seed)?;
+            let rankers = Rankers::new(entries, &encoder, &training, fitted, config.seed)?;
             let queries = Queries::HeldOutPackage(package.clone());
             results(entries, rankers.methods(), &[], queries, config)
         })

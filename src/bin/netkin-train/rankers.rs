@@ -5,6 +5,7 @@ use netkin::eval::Labelled;
 use netkin::eval::baselines::{Bm25, Chance, Size, TfIdf, Vectors, bags, latent_vectors};
 use netkin::eval::protocol::Ranker;
 use netkin::model::TokenSetEncoder;
+use netkin::train::{self, Refinement};
 use std::collections::BTreeSet;
 
 /// A ranker with its name in the tables.
@@ -19,6 +20,7 @@ impl Rankers {
         entries: &[Labelled],
         encoder: &TokenSetEncoder,
         training: &[&Labelled],
+        fitted: &train::Config,
         seed: u64,
     ) -> Result<Self> {
         let seen: BTreeSet<&str> = training.iter().map(|entry| entry.id.as_str()).collect();
@@ -26,6 +28,7 @@ impl Rankers {
             .filter(|at| seen.contains(entries[*at].id.as_str()))
             .collect();
         let bags = bags(entries);
+        let closed = closed_form(training, fitted)?;
         let unfitted = TokenSetEncoder::unfitted(encoder.config().hashing.clone())?;
         let latent = Vectors::new(latent_vectors(&bags, &train, 256, seed));
         let chance = Chance {
@@ -34,8 +37,12 @@ impl Rankers {
         };
         Ok(Self(vec![
             (
-                "token sets, whitened",
+                "token sets, refined",
                 Box::new(Vectors::encoded(entries, encoder)?),
+            ),
+            (
+                "token sets, whitened",
+                Box::new(Vectors::encoded(entries, &closed)?),
             ),
             (
                 "token sets, not whitened",
@@ -63,4 +70,17 @@ impl Rankers {
     pub(crate) fn methods(&self) -> &[Method] {
         &self.0
     }
+}
+
+/// The encoder before its gradient steps.
+fn closed_form(training: &[&Labelled], fitted: &train::Config) -> Result<TokenSetEncoder> {
+    let refinement = Refinement {
+        steps: 0,
+        ..fitted.refinement.clone()
+    };
+    let config = train::Config {
+        refinement,
+        ..fitted.clone()
+    };
+    Ok(train::fit("closed form", training, String::new(), &config)?)
 }

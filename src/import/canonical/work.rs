@@ -81,7 +81,7 @@ pub(super) struct WorkNode {
     pub(super) operands: Vec<Operand>,
     /// Shape of the first output.
     pub(super) shape: Option<Shape>,
-    /// For [`Operator::Scale`]: y = factor x + shift.
+    /// For [`Operator::Scale`]: y = factor x + shift; for [`Operator::Clip`]: its bounds.
     pub(super) scale: (f64, f64),
 }
 

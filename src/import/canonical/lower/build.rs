@@ -149,6 +149,20 @@ impl Builder {
         }
     }
 
+    /// Everything below and above `bounds` is cut off.
+    pub(super) fn clip(
+        &mut self,
+        operand: Operand,
+        bounds: (f64, f64),
+        shape: Option<Shape>,
+    ) -> Operand {
+        let clipped = self.plain(Operator::Clip, vec![operand], shape);
+        if let Operand::Data(edge, _) = &clipped {
+            self.work.nodes[edge.node as usize].scale = bounds;
+        }
+        clipped
+    }
+
     /// `factor` x + `shift` with constants.
     pub(super) fn scale(
         &mut self,

@@ -716,12 +716,11 @@ fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
     let heads = call
         .int("q_num_heads")
         .and_then(|heads| u64::try_from(heads).ok());
-    let masked = call.at(3).as_static().is_some() || call.int("is_causal") == Some(1);
-    let bias = match call.at(3).is_data() {
-        true => Some("data"),
-        false => masked.then_some("static"),
-    };
-    let operands = [0, 1, 2].map(|place| call.at(place)).to_vec();
+    let mask = call.at(3);
+    let masked = mask.as_static().is_some() || call.int("is_causal") == Some(1);
+    let bias = masked.then_some("static");
+    let operands = [0, 1, 2].map(|place| call.at(place)).into_iter();
+    let operands = operands.chain(mask.is_data().then_some(mask)).collect();
     let shape = call.or_stated(call.shape_at(0).cloned());
     builder.attention(operands, heads, bias, shape)
 }

@@ -589,13 +589,11 @@ fn einsum(builder: &mut Builder, call: &Call<'_>) -> Operand {
 fn attention(builder: &mut Builder, call: &Call<'_>) -> Operand {
     let mask = call.operand(3, "attn_mask");
     let causal = call.arg(5, "is_causal").and_then(RawValue::as_int) == Some(1);
-    let bias = match mask.is_data() {
-        true => Some("data"),
-        false => (causal || mask.as_static().is_some()).then_some("static"),
-    };
+    let bias = (causal || mask.as_static().is_some()).then_some("static");
     let operands =
         [(0, "query"), (1, "key"), (2, "value")].map(|(place, name)| call.operand(place, name));
-    builder.attention(operands.to_vec(), None, bias, call.shape(0))
+    let operands = operands.into_iter().chain(mask.is_data().then_some(mask));
+    builder.attention(operands.collect(), None, bias, call.shape(0))
 }
 
 /// The whole of `nn.MultiheadAttention`: projections in, attention, projection out.
@@ -806,7 +804,10 @@ pub(super) fn bounds(
         (Some(0.0), Some(6.0)) => Operator::Relu6,
         (Some(0.0), None) => Operator::Relu,
         (None, None) => return operand,
-        _ => Operator::Clip,
+        (low, high) => {
+            let bounds = (low.unwrap_or(-f64::INFINITY), high.unwrap_or(f64::INFINITY));
+            return builder.clip(operand, bounds, shape);
+        }
     };
     builder.plain(operator, vec![operand], shape)
 }

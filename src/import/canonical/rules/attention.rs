@@ -1,12 +1,16 @@
 //! Softmax attention: product, optional scale and bias, softmax, product.
 //!
-//! Masks computed from inputs by comparisons and sums are an attribute, not a subgraph: exporters
-//! build them in dozens of ways. Queries, keys and values that are parts of one projection read
+//! What is added to the scores is an attribute, not a subgraph: exporters build masks in dozens of
+//! ways (see `mask`). Queries, keys and values that are parts of one projection read
 //! the projection itself.
 
+use super::mask::{self, Bias};
 use crate::graph::{Attributes, Key, Operator};
 use crate::import::canonical::lower::heads_of;
 use crate::import::canonical::work::{Operand, Work};
+
+/// The place of the mask among the operands of the whole operator.
+const MASK: usize = 3;
 
 /// Steps from the softmax to either product.
 const REACH: usize = 8;
@@ -69,24 +73,6 @@ fn heads(work: &Work, scores: usize, node: usize, values: usize) -> Option<u64> 
     u64::try_from(width).ok()?.checked_div(shape.dim(-1)?)
 }
 
-/// What is added to the scores.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Bias {
-    Nothing,
-    Static,
-    Data,
-}
-
-impl Bias {
-    fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Nothing => None,
-            Self::Static => Some("static"),
-            Self::Data => Some("data"),
-        }
-    }
-}
-
 /// The softmax below `position`; guards against not-a-number stand between in some exports.
 fn softmax_below(work: &Work, node: usize, position: usize) -> Option<usize> {
     let mut below = work.producer(node, position)?;
@@ -120,10 +106,9 @@ fn scores_below(work: &Work, softmax: usize) -> Option<(usize, Bias)> {
                 below = first_data(work, below)?
             }
             Operator::Add | Operator::Where | Operator::Sub => {
-                let more = work.data_positions(below).len() > 1;
-                let this = if more { Bias::Data } else { Bias::Static };
-                bias = if this > bias { this } else { bias };
-                below = product_side(work, below)?;
+                let product = product_side(work, below)?;
+                bias = bias.max(added(work, below, product));
+                below = product;
             }
             // Sums written back into a part of the scores.
             Operator::Scatter => {
@@ -134,6 +119,15 @@ fn scores_below(work: &Work, softmax: usize) -> Option<(usize, Bias)> {
         }
     }
     None
+}
+
+/// What `node` adds to the scores that `product` leads to.
+fn added(work: &Work, node: usize, product: usize) -> Bias {
+    let places = work.data_positions(node).into_iter();
+    let producers = places.filter_map(|place| work.producer(node, place));
+    let others = producers.filter(|producer| *producer != product);
+    let computed = others.map(|other| mask::bias(work, other)).max();
+    computed.unwrap_or(Bias::Static)
 }
 
 fn first_data(work: &Work, node: usize) -> Option<usize> {
@@ -189,9 +183,15 @@ fn unscaled(work: &Work, node: usize, position: usize) -> Operand {
     operand
 }
 
-/// A mask operand is an attribute already; the subgraph that computes it goes.
+/// A mask operand becomes an attribute; the subgraph that computes it goes.
 fn settle_bias(work: &mut Work, node: usize) {
-    work.nodes[node].operands.truncate(3);
+    if let Some(mask) = work.producer(node, MASK) {
+        let bias = mask::bias(work, mask);
+        if let Some(word) = bias.word() {
+            work.nodes[node].attributes.set(Key::Bias, word);
+        }
+    }
+    work.nodes[node].operands.truncate(MASK);
     let operands = [0, 1, 2].map(|place| unscaled(work, node, place));
     work.nodes[node].operands = operands.to_vec();
 }
@@ -252,8 +252,8 @@ mod tests {
             shown(&of_heads(&lines), "attention")
         };
         assert_eq!(with("a = Add(s, w:16x16)"), "attention heads=4 bias=static");
-        let mask = "m = input -> 1x1x16x16\na = Add(s, m)";
-        assert_eq!(with(mask), "attention heads=4 bias=data");
+        let learned = "m = input -> 1x1x16x16\nl = MatMul(m, w:16x16)\na = Add(s, l)";
+        assert_eq!(with(learned), "attention heads=4 bias=data");
     }
 
     #[test]

@@ -3,19 +3,25 @@
 use crate::graph::{Attributes, Operator};
 use crate::import::canonical::work::Work;
 
-/// relu6(x + 3) / 6 is the hard sigmoid. The shift and the division are scales around it.
+/// relu6(x + 3) / 6 is the hard sigmoid, and so is x / 6 + 1/2, or any other slope, between 0 and 1.
 pub(super) fn fuse_hard_sigmoid(work: &mut Work) {
     for node in 0..work.nodes.len() {
-        if !matches!(work.nodes[node].operator, Operator::Relu6) {
-            continue;
-        }
-        let Some(shift) = work.producer(node, 0) else {
+        let Some(line) = work.producer(node, 0) else {
             continue;
         };
-        if work.is(shift, &Operator::Scale) && work.nodes[shift].scale == (1.0, 3.0) {
+        if work.is(line, &Operator::Scale) && is_hard_sigmoid(work, node, line) {
             work.nodes[node].operator = Operator::HardSigmoid;
-            work.bypass(shift, 0);
+            work.bypass(line, 0);
         }
+    }
+}
+
+fn is_hard_sigmoid(work: &Work, node: usize, line: usize) -> bool {
+    let (slope, shift) = work.nodes[line].scale;
+    match work.nodes[node].operator {
+        Operator::Relu6 => (slope, shift) == (1.0, 3.0),
+        Operator::Clip => work.nodes[node].scale == (0.0, 1.0) && slope > 0.0 && shift == 0.5,
+        _ => false,
     }
 }
 
@@ -131,6 +137,17 @@ mod tests {
         let late = "a = Add(x, 3)\nc = Clip(a, 0, 6)\nm = Mul(x, c)\ny = Div(m, 6)";
         assert_eq!(of_x(late), "hard_swish");
         assert_eq!(of_x("h = HardSigmoid(x)\ny = Mul(x, h)"), "hard_swish");
+    }
+
+    #[test]
+    fn a_line_through_a_half_between_0_and_1_is_a_hard_sigmoid() {
+        let line = "m = Mul(x, 0.2)\na = Add(m, 0.5)";
+        let gate = format!("{line}\nc = Clip(a, 0, 1)");
+        assert_eq!(of_x(&gate), "hard_sigmoid");
+        assert_eq!(of_x(&format!("{line}\nc = Clip(a, 0, 2)")), "clip");
+        assert_eq!(of_x(&format!("{line}\nc = Clip(a, 0)")), "relu");
+        let lower = "m = Mul(x, 0.2)\na = Add(m, 0.4)\nc = Clip(a, 0, 1)";
+        assert_eq!(of_x(lower), "clip");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod concat;
 mod duplicate;
 mod gate;
 mod gelu;
+mod mask;
 mod norm;
 mod roll;
 mod scale;
