@@ -3,7 +3,7 @@
 use netkin::corpus::{self, Entry, Kind};
 use netkin::graph::Architecture;
 use netkin::import::{Limits, RawGraph, canonical, nas};
-use netkin::model::{Config, TokenSetEncoder, hashing};
+use netkin::model::{Config, TokenSetEncoder, hashing, tokens};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -128,6 +128,7 @@ fn model() -> (Vec<u8>, Vec<u8>) {
     let config = Config {
         version: "test-1".into(),
         encoder: "token_set".into(),
+        vocabulary: tokens::VOCABULARY.into(),
         dim: DIM,
         seed: 1,
         hashing,
