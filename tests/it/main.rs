@@ -17,5 +17,7 @@ mod http;
 mod invariants;
 mod models;
 mod quantised;
+mod refresh;
 mod release;
+mod server;
 mod shipped;
