@@ -36,6 +36,7 @@ pub(crate) fn export(model: &str, file: &str) -> Vec<u8> {
 pub(crate) fn open(assets: &Path) -> Engine {
     let config = Config {
         assets_dir: assets.to_owned(),
+        model: String::new(),
         variant_similarity: 0.8,
         max_k: 1000,
     };

@@ -46,7 +46,7 @@ impl Problem {
     pub fn of_command(error: &engine::Error) -> Self {
         let detail = sentence(&error.to_string());
         let code = match error {
-            engine::Error::Asset { .. } => "unusable_asset",
+            engine::Error::Asset { .. } | engine::Error::SelfCheck { .. } => "unusable_asset",
             engine::Error::Encode { .. } => "cannot_embed",
             _ => return Self::of(error),
         };
@@ -99,7 +99,10 @@ impl Failure {
             Error::NoArchitecture { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_architecture"),
             Error::OutOfRange { .. } => (StatusCode::BAD_REQUEST, "k_out_of_range"),
             Error::EmptyRange { .. } => (StatusCode::BAD_REQUEST, "empty_range"),
-            Error::Asset { .. } | Error::Encode { .. } => {
+            Error::Asset { .. }
+            | Error::SelfCheck { .. }
+            | Error::Version { .. }
+            | Error::Encode { .. } => {
                 return Self::internal(&error.to_string());
             }
         };

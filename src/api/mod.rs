@@ -9,6 +9,7 @@ mod envelope;
 mod error;
 mod extract;
 mod meters;
+mod refresh;
 mod routes;
 mod serve;
 mod state;
@@ -41,6 +42,30 @@ pub struct Config {
     pub decompressed_bytes: usize,
     /// Time that running requests have to finish after SIGTERM.
     pub drain_ms: u64,
+    /// How often the folder of models is looked at; 0 for once, at the start.
+    pub refresh_ms: u64,
+    /// Threads that load a new model.
+    pub refresh_threads: usize,
     /// Origins of web pages that may call the server.
     pub cors_origins: Vec<String>,
+}
+
+#[cfg(test)]
+impl Config {
+    /// Small, and nothing is waited for.
+    fn for_tests() -> Self {
+        Self {
+            listen: String::new(),
+            workers: 1,
+            queue: 0,
+            timeout_ms: 10_000,
+            read_timeout_ms: 1,
+            body_bytes: 1,
+            decompressed_bytes: 1,
+            drain_ms: 1,
+            refresh_ms: 0,
+            refresh_threads: 1,
+            cors_origins: vec![],
+        }
+    }
 }

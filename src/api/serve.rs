@@ -3,8 +3,8 @@
 //! Connections are served by hand rather than by `axum::serve`, which has no timeout for slow
 //! headers.
 
-use super::{State, router};
-use crate::engine::Engine;
+use super::{State, refresh, router};
+use crate::engine::Models;
 use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
@@ -34,14 +34,14 @@ pub enum Error {
     Engine(#[from] crate::engine::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then lets running requests finish. `open` makes the engine
-/// while the server already answers its health routes; `listening` learns the bound address.
+/// Serves until SIGTERM or SIGINT, then lets running requests finish. `open` finds the
+/// models while the server already answers its health routes; `listening` learns the bound address.
 ///
 /// # Errors
-/// When the address cannot be bound or the engine cannot be opened.
+/// When the address cannot be bound or no model can be used.
 pub async fn serve(
     state: State,
-    open: impl FnOnce() -> Result<Engine, crate::engine::Error> + Send + 'static,
+    open: impl FnOnce() -> Result<Models, crate::engine::Error> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
     let listener = bind(&state).await?;
@@ -51,9 +51,7 @@ pub async fn serve(
             .map_err(|error| refused(&state, &error))?,
     );
     let mut stop = std::pin::pin!(stopped()?);
-    let loading = state.clone();
-    let mut load =
-        tokio::task::spawn_blocking(move || open().map(|engine| loading.set_engine(engine)));
+    let mut loaded = refresh::start(state.clone(), open)?;
     let mut is_loaded = false;
     let connections = GracefulShutdown::new();
     // Once for all connections: making it writes the specification.
@@ -68,9 +66,9 @@ pub async fn serve(
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
-            loaded = &mut load, if !is_loaded => {
+            outcome = &mut loaded, if !is_loaded => {
                 is_loaded = true;
-                loaded.map_err(|error| Error::Threads(error.to_string()))??;
+                outcome.map_err(|error| Error::Threads(error.to_string()))??;
                 tracing::info!("ready");
             }
             () = &mut stop => break,

@@ -74,15 +74,10 @@ mod tests {
 
     fn work(workers: usize, queue: usize, timeout_ms: u64) -> Work {
         Work::new(&crate::api::Config {
-            listen: String::new(),
             workers,
             queue,
             timeout_ms,
-            read_timeout_ms: 1,
-            body_bytes: 1,
-            decompressed_bytes: 1,
-            drain_ms: 1,
-            cors_origins: vec![],
+            ..crate::api::Config::for_tests()
         })
         .unwrap()
     }

@@ -184,3 +184,44 @@ pub struct Comparison {
     /// Operators whose counts differ, largest difference first.
     pub differing: Vec<Difference>,
 }
+
+/// A model that could make the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelSummary {
+    /// Its folder; the setting `engine.model` pins it by this name.
+    pub folder: String,
+    /// The version that its answers name; none when its config cannot be read.
+    pub version: Option<String>,
+    /// The kind of encoder.
+    pub encoder: Option<String>,
+    /// Components of its embeddings.
+    pub dim: Option<usize>,
+    /// What it is doing.
+    #[serde(flatten)]
+    pub state: ModelState,
+}
+
+/// What a model is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ModelState {
+    /// It makes the answers.
+    Serving {
+        /// Since when, in UTC.
+        since: String,
+    },
+    /// It is read and the corpus embedded with it; answers come from another model meanwhile.
+    Loading {
+        /// Entries that have their embedding.
+        done: usize,
+        /// All entries.
+        total: usize,
+    },
+    /// It cannot be used, and is not tried again until its files change.
+    Failed {
+        /// Why.
+        problem: String,
+    },
+    /// It is there; a newer one, or the one that is pinned, makes the answers.
+    Available,
+}

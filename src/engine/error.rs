@@ -55,6 +55,22 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A model that can be read but not be relied on.
+    #[error("model {version} fails its self-check: {reason}")]
+    SelfCheck {
+        /// The model.
+        version: String,
+        /// What it got wrong.
+        reason: String,
+    },
+    /// A model of this version is there already, or its version names no folder.
+    #[error("cannot publish version `{version}`: {reason}")]
+    Version {
+        /// The version.
+        version: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The encoder failed on an architecture that is valid.
     #[error("cannot embed {name}: {reason}")]
     Encode {

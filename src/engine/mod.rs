@@ -1,27 +1,35 @@
 //! The use cases: describe, search, compare. No HTTP in them, and no printing.
 //!
 //! An [`Engine`] holds the corpus, the encoder and the index, all of one model version, and never
-//! changes after [`Engine::open`]: share it freely between threads.
+//! changes after [`Engine::open`]: share it freely between threads. A new model is a new engine,
+//! which [`Models`] makes over the same corpus.
 
 mod answer;
 mod compare;
 mod describe;
 mod error;
 mod filter;
+mod folders;
+mod models;
 mod open;
+mod publish;
 mod query;
 mod read;
 mod relation;
 mod saved;
 mod search;
+mod self_check;
 
 pub use answer::{
-    Comparison, Description, Difference, EntrySummary, Equality, Hit, Operators, QuerySummary,
-    Relation, SearchAnswer,
+    Comparison, Description, Difference, EntrySummary, Equality, Hit, ModelState, ModelSummary,
+    Operators, QuerySummary, Relation, SearchAnswer,
 };
 pub use error::Error;
 pub use filter::{Filter, Range};
-pub use open::{Parts, publish_embeddings};
+pub use folders::Folder;
+pub use models::{Loading, Models};
+pub use open::Parts;
+pub use publish::{publish_embeddings, publish_model};
 pub use query::Query;
 pub use search::SearchOptions;
 
@@ -34,7 +42,7 @@ use query::Known;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What the engine needs to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +50,8 @@ use std::sync::OnceLock;
 pub struct Config {
     /// Folder that holds `corpus/netkin.corpus` and `models/`.
     pub assets_dir: PathBuf,
+    /// The folder of the model to use; empty for the newest.
+    pub model: String,
     /// From this similarity on, an entry of the query's own family is called a variant.
     pub variant_similarity: f32,
     /// Most hits of one search.
@@ -50,7 +60,7 @@ pub struct Config {
 
 /// Answers questions about one corpus with one model.
 pub struct Engine {
-    corpus: Corpus,
+    corpus: Arc<Corpus>,
     positions: HashMap<String, usize>,
     encoder: Box<dyn Encoder>,
     index: Box<dyn Index>,

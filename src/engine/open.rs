@@ -1,32 +1,58 @@
 //! Putting an engine together: from the files of a release, or from parts made in code.
 
+use super::folders::{self, EMBEDDINGS, Folder};
 use super::saved::{self, Key};
 use super::{Config, Engine, Error, read};
 use crate::corpus::{Corpus, Entry};
 use crate::embedding::Embedding;
 use crate::import::{Limits, RawGraph};
 use crate::index::ExactIndex;
-use crate::model::{Encoder, TokenSetEncoder};
+use crate::model::Encoder;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What an engine is made of.
 pub struct Parts {
-    /// The entries.
-    pub corpus: Corpus,
+    /// The entries; engines of different models may share them.
+    pub corpus: Arc<Corpus>,
     /// What turns an architecture into an embedding.
     pub encoder: Box<dyn Encoder>,
-    /// A checksum of the corpus; names the file of its embeddings.
-    pub checksum: String,
     /// Files that may hold the embeddings of the corpus; the last one is written when none does.
     pub embeddings: Vec<PathBuf>,
 }
 
+impl Parts {
+    /// `corpus` and the model in `folder`, whose embeddings are looked for beside it and, where it
+    /// is given, in `data_dir`.
+    pub(super) fn read(
+        corpus: Arc<Corpus>,
+        folder: &Folder,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let model = folder.load()?;
+        // Named by the model's bytes: what is kept must never pass for the embeddings of weights
+        // that took the place of others under one version.
+        let kept = format!(
+            "{}-{}-{}.embeddings",
+            &corpus.checksum()[..16],
+            model.encoder.version().replace('/', "_"),
+            &model.checksum[..16]
+        );
+        let kept = data_dir.map(|folder| folder.join("embeddings").join(kept));
+        let embeddings = std::iter::once(folder.path().join(EMBEDDINGS)).chain(kept);
+        Ok(Self {
+            corpus,
+            encoder: model.encoder,
+            embeddings: embeddings.collect(),
+        })
+    }
+}
+
 impl Engine {
-    /// Opens the corpus and the newest model under `config.assets_dir`. Embeddings are read from
+    /// Opens the corpus and the wanted model under `config.assets_dir`. Embeddings are read from
     /// beside the model or from `data_dir`; when neither has them they are made, which `progress`
     /// follows as (done, all), and kept in `data_dir`.
     ///
@@ -38,14 +64,9 @@ impl Engine {
         data_dir: &Path,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, Error> {
-        let (mut parts, _) = release(&config.assets_dir)?;
-        let file = format!(
-            "{}-{}.embeddings",
-            &parts.checksum[..16.min(parts.checksum.len())],
-            parts.encoder.version()
-        );
-        let own = data_dir.join("embeddings").join(file.replace('/', "_"));
-        parts.embeddings.push(own);
+        let corpus = Arc::new(read_corpus(&config.assets_dir)?);
+        let folder = folders::wanted(&config.assets_dir.join("models"), &config.model)?;
+        let parts = Parts::read(corpus, &folder, Some(data_dir))?;
         Self::from_parts(parts, config, limits, progress)
     }
 
@@ -79,36 +100,11 @@ impl Engine {
     }
 }
 
-/// Embeds the corpus under `assets_dir` with the newest model there and keeps the result beside the
-/// model, where every start finds it. Returns the file.
-///
-/// # Errors
-/// When a file is missing or damaged, or the result cannot be written.
-pub fn publish_embeddings(
-    assets_dir: &Path,
-    limits: &Limits,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<PathBuf, Error> {
-    let (parts, path) = release(assets_dir)?;
-    let embeddings = embed_corpus(&parts, limits, progress)?;
-    saved::write(&path, &key(&parts), &embeddings).map_err(|error| asset(&path, &error))?;
-    Ok(path)
-}
-
-/// The corpus and the newest model, and where the model keeps the embeddings of a corpus.
-fn release(assets_dir: &Path) -> Result<(Parts, PathBuf), Error> {
-    let corpus_path = assets_dir.join("corpus").join("netkin.corpus");
-    let bytes = std::fs::read(&corpus_path).map_err(|error| asset(&corpus_path, &error))?;
-    let corpus = Corpus::read(bytes).map_err(|error| asset(&corpus_path, &error))?;
-    let model = newest_model(&assets_dir.join("models"))?;
-    let embeddings = model.join("corpus.embeddings");
-    let parts = Parts {
-        checksum: corpus.checksum(),
-        corpus,
-        encoder: Box::new(load_encoder(&model)?),
-        embeddings: vec![embeddings.clone()],
-    };
-    Ok((parts, embeddings))
+/// The corpus under `assets_dir`.
+pub(super) fn read_corpus(assets_dir: &Path) -> Result<Corpus, Error> {
+    let path = assets_dir.join("corpus").join("netkin.corpus");
+    let bytes = std::fs::read(&path).map_err(|error| asset(&path, &error))?;
+    Corpus::read(bytes).map_err(|error| asset(&path, &error))
 }
 
 /// Where each id is; the aliases of an entry lead to it too.
@@ -152,15 +148,15 @@ fn embeddings(
     Ok(embeddings.iter().map(saved::rounded).collect())
 }
 
-fn key(parts: &Parts) -> Key {
+pub(super) fn key(parts: &Parts) -> Key {
     Key {
-        text: format!("{} {}", parts.checksum, parts.encoder.version()),
+        text: format!("{} {}", parts.corpus.checksum(), parts.encoder.version()),
         count: parts.corpus.entries().len(),
         dim: parts.encoder.dim(),
     }
 }
 
-fn embed_corpus(
+pub(super) fn embed_corpus(
     parts: &Parts,
     limits: &Limits,
     progress: &(dyn Fn(usize, usize) + Sync),
@@ -206,26 +202,7 @@ fn embed(
         })
 }
 
-/// The model folder whose name sorts last; releases are named by date or version.
-fn newest_model(models: &Path) -> Result<PathBuf, Error> {
-    let folders = std::fs::read_dir(models).map_err(|error| asset(models, &error))?;
-    folders
-        .filter_map(|folder| folder.ok().map(|folder| folder.path()))
-        .filter(|path| path.is_dir())
-        .max()
-        .ok_or_else(|| asset(models, &"it holds no model"))
-}
-
-fn load_encoder(model: &Path) -> Result<TokenSetEncoder, Error> {
-    let read = |name: &str| {
-        let path = model.join(name);
-        std::fs::read(&path).map_err(|error| asset(&path, &error))
-    };
-    let (config, weights) = (read("config.json")?, read("model.safetensors")?);
-    TokenSetEncoder::load(&config, &weights).map_err(|error| asset(model, &error))
-}
-
-fn asset(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+pub(super) fn asset(path: &Path, reason: &dyn std::fmt::Display) -> Error {
     Error::Asset {
         path: path.to_owned(),
         reason: reason.to_string(),

@@ -23,6 +23,9 @@ pub enum Error {
     /// A tensor that should be there is not.
     #[error("the weights of the model lack the tensor `{0}`")]
     MissingTensor(&'static str),
+    /// A tensor that nothing would read.
+    #[error("the weights of the model hold the tensor `{0}`, which its encoder does not have")]
+    ExtraTensor(String),
     /// A tensor of another shape than the config states.
     #[error("tensor `{tensor}` has shape {found:?}, but config.json asks for {expected:?}")]
     Shape {

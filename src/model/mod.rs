@@ -14,6 +14,7 @@ pub use token_set::{Config, TokenSetEncoder};
 
 use crate::embedding::Embedding;
 use crate::graph::Architecture;
+use serde::Deserialize;
 
 /// Turns architectures into embeddings that may be compared with each other.
 pub trait Encoder: Send + Sync {
@@ -28,6 +29,40 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// When nothing of the architecture has a direction under these weights.
     fn encode(&self, architecture: &Architecture) -> Result<Embedding, Error>;
+}
+
+/// What the `config.json` of every model says, whichever encoder it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Manifest {
+    /// Name of the release.
+    pub version: String,
+    /// What kind of encoder it is for.
+    pub encoder: String,
+    /// Components of an embedding.
+    pub dim: usize,
+}
+
+/// Reads what a `config.json` says of any model.
+///
+/// # Errors
+/// When it is not JSON, or lacks a field.
+pub fn manifest(config: &[u8]) -> Result<Manifest, Error> {
+    serde_json::from_slice(config).map_err(Error::Config)
+}
+
+/// Reads a model of any kind from the bytes of its `config.json` and `model.safetensors`.
+///
+/// # Errors
+/// When the kind is unknown, either is corrupt, or they do not belong together.
+pub fn load(config: &[u8], weights: &[u8]) -> Result<Box<dyn Encoder>, Error> {
+    let kind = manifest(config)?.encoder;
+    match kind.as_str() {
+        token_set::KIND => Ok(Box::new(TokenSetEncoder::load(config, weights)?)),
+        _ => Err(Error::Setting {
+            field: "encoder",
+            problem: format!("is `{kind}`, a kind that this version of netkin does not know"),
+        }),
+    }
 }
 
 #[cfg(test)]

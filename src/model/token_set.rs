@@ -4,13 +4,18 @@
 //! stored in half precision. Without one the hashed vector itself is the embedding. Never touches
 //! the disk: callers bring bytes.
 
-use super::{Encoder, Error, hashing, tokens::tokens};
+use super::{
+    Encoder, Error, hashing,
+    tokens::{VOCABULARY, tokens},
+};
 use crate::embedding::{Embedding, dot};
 use crate::graph::Architecture;
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
+/// What `config.json` calls this encoder.
+pub(super) const KIND: &str = "token_set";
 const PROJECTION: &str = "projection";
 /// Largest hashed or embedded vector a config may ask for.
 const MAX_DIM: usize = 1 << 16;
@@ -23,6 +28,8 @@ pub struct Config {
     pub version: String,
     /// What kind of encoder: always `token_set`.
     pub encoder: String,
+    /// Which tokens it was fitted on: [`VOCABULARY`], or it fits no tokens of this program.
+    pub vocabulary: String,
     /// Components of an embedding.
     pub dim: usize,
     /// How tokens become the vector that is projected.
@@ -48,7 +55,8 @@ impl TokenSetEncoder {
     pub fn unfitted(hashing: hashing::Config) -> Result<Self, Error> {
         let config = Config {
             version: "unfitted".into(),
-            encoder: "token_set".into(),
+            encoder: KIND.into(),
+            vocabulary: VOCABULARY.into(),
             dim: hashing.dim,
             seed: hashing.seed,
             hashing,
@@ -93,6 +101,11 @@ impl TokenSetEncoder {
         let tensor = tensors
             .tensor(PROJECTION)
             .map_err(|_| Error::MissingTensor(PROJECTION))?;
+        let mut names: Vec<&str> = tensors.names();
+        names.sort_unstable();
+        if let Some(extra) = names.into_iter().find(|name| *name != PROJECTION) {
+            return Err(Error::ExtraTensor(extra.to_owned()));
+        }
         let expected = vec![config.dim, config.hashing.dim];
         if tensor.shape() != expected {
             return Err(Error::Shape {
@@ -185,8 +198,12 @@ fn check(config: &Config) -> Result<(), Error> {
             problem: problem.into(),
         })
     };
-    if config.encoder != "token_set" {
+    if config.encoder != KIND {
         return refuse("encoder", "is not `token_set`");
+    }
+    if config.vocabulary != VOCABULARY {
+        let problem = format!("is not `{VOCABULARY}`, which this version of netkin makes");
+        return refuse("vocabulary", &problem);
     }
     if config.dim == 0 || config.dim > MAX_DIM {
         return refuse("dim", "must lie between 1 and 65536");
@@ -226,7 +243,8 @@ mod tests {
         };
         let config = Config {
             version: "test".into(),
-            encoder: "token_set".into(),
+            encoder: KIND.into(),
+            vocabulary: VOCABULARY.into(),
             dim: 8,
             hashing,
             seed: 0,
@@ -252,8 +270,28 @@ mod tests {
         assert_eq!(loaded.weights().unwrap().unwrap(), weights);
     }
 
+    fn refusal(config: &[u8], weights: &[u8]) -> String {
+        TokenSetEncoder::load(config, weights)
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// `config.json` after `change`.
+    fn changed(change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+        let mut config = serde_json::to_value(fitted().config()).unwrap();
+        change(&mut config);
+        serde_json::to_vec(&config).unwrap()
+    }
+
+    fn tensors(tensors: &[(&str, Dtype, &[u8])]) -> Vec<u8> {
+        let views = tensors.iter().map(|(name, dtype, bytes)| {
+            (*name, TensorView::new(*dtype, vec![8, 64], bytes).unwrap())
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
     #[test]
-    fn corrupt_or_mismatched_weights_are_refused() {
+    fn truncated_weights_are_refused() {
         let encoder = fitted();
         let weights = encoder.weights().unwrap().unwrap();
         let config = config_bytes(&encoder);
@@ -261,25 +299,73 @@ mod tests {
             let error = TokenSetEncoder::load(&config, &weights[..end]).unwrap_err();
             assert!(matches!(error, Error::Weights(_)), "{error}");
         }
-        let mut other = encoder.config().clone();
-        other.dim = 9;
-        let other = serde_json::to_vec(&other).unwrap();
-        let error = TokenSetEncoder::load(&other, &weights).unwrap_err();
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_are_refused_by_name() {
+        let encoder = fitted();
+        let config = config_bytes(&encoder);
+        let good = encoder.weights().unwrap().unwrap();
+        let (half, single) = ([0; 2 * 8 * 64], [0; 4 * 8 * 64]);
         assert_eq!(
-            error.to_string(),
+            refusal(&changed(|config| config["dim"] = 9.into()), &good),
             "tensor `projection` has shape [8, 64], but config.json asks for [9, 64]"
         );
-        assert!(matches!(
-            TokenSetEncoder::load(b"{}", &weights),
-            Err(Error::Config(_))
-        ));
-        let mut poisoned = weights;
-        let last = poisoned.len() - 2;
-        poisoned[last..].copy_from_slice(&f16::NAN.to_le_bytes());
-        assert!(matches!(
-            TokenSetEncoder::load(&config, &poisoned),
-            Err(Error::NotFinite(_))
-        ));
+        assert_eq!(
+            refusal(&config, &tensors(&[(PROJECTION, Dtype::F32, &single)])),
+            "tensor `projection` holds F32, but half-precision floats (F16) are needed"
+        );
+        assert_eq!(
+            refusal(&config, &tensors(&[("weight", Dtype::F16, &half)])),
+            "the weights of the model lack the tensor `projection`"
+        );
+        let two = [
+            ("bias", Dtype::F16, &half[..]),
+            (PROJECTION, Dtype::F16, &half),
+        ];
+        assert_eq!(
+            refusal(&config, &tensors(&two)),
+            "the weights of the model hold the tensor `bias`, which its encoder does not have"
+        );
+        for bad in [f16::NAN, f16::INFINITY] {
+            let mut poisoned = good.clone();
+            let last = poisoned.len() - 2;
+            poisoned[last..].copy_from_slice(&bad.to_le_bytes());
+            assert_eq!(
+                refusal(&config, &poisoned),
+                "tensor `projection` holds a weight that is not finite"
+            );
+        }
+    }
+
+    #[test]
+    fn configs_of_other_models_are_refused_by_field() {
+        let weights = fitted().weights().unwrap().unwrap();
+        let other = |field: &str, value: serde_json::Value| changed(|config| config[field] = value);
+        assert!(refusal(b"{}", &weights).contains("missing field"));
+        let cases = [
+            ("colour", "red".into(), "unknown field `colour`"),
+            ("encoder", "graph".into(), "`encoder` is not `token_set`"),
+            (
+                "vocabulary",
+                "tokens-0".into(),
+                "`vocabulary` is not `tokens-1`",
+            ),
+            ("dim", 0.into(), "`dim` must lie between"),
+        ];
+        for (field, value, reason) in cases {
+            let refused = refusal(&other(field, value), &weights);
+            assert!(refused.contains(reason), "{refused}");
+        }
+        let groups = changed(|config| config["hashing"]["groups"] = vec![1.0; 4].into());
+        let refused = refusal(&groups, &weights);
+        assert!(refused.contains("invalid length 4"), "{refused}");
+        let unknown = super::super::load(&other("encoder", "graph".into()), &weights);
+        let refused = unknown.err().unwrap().to_string();
+        assert!(
+            refused.contains("`encoder` is `graph`, a kind"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -8,6 +8,10 @@ use crate::graph::{Architecture, Attributes, Key, Node, NodeIndex, Operator, Val
 use crate::random;
 use std::collections::BTreeMap;
 
+/// Names what tokens are made of, and the operators they are made from. A model fitted on others
+/// cannot be used: change it with every change of tokens, which also needs a new fit.
+pub const VOCABULARY: &str = "tokens-1";
+
 /// Distinct n-grams that one node passes on to its readers.
 const GRAMS_PER_NODE: usize = 32;
 /// Distinct labels of a node's operands or readers that are paired with each other.
@@ -469,6 +473,34 @@ mod tests {
     fn tokens_of(nodes: Vec<Node>) -> Tokens {
         let last = nodes.len() as NodeIndex - 1;
         tokens(&Architecture::new(None, 0, nodes, vec![Edge::first(last)]).unwrap())
+    }
+
+    #[test]
+    fn tokens_change_only_with_the_name_of_their_vocabulary() {
+        use Operator::{Add, Attention, Conv, GlobalAvgPool, Input, Linear, Relu};
+        let attributes = Attributes::default()
+            .with(Key::Kernel, vec![3, 3])
+            .with(Key::OutChannels, 64i64);
+        let mut nodes = vec![
+            node(Input, &[]),
+            node(Conv, &[0]),
+            node(Relu, &[1]),
+            node(Conv, &[2]),
+            node(Add, &[3, 1]),
+            node(Attention, &[4]),
+            node(GlobalAvgPool, &[5]),
+            node(Linear, &[6]),
+        ];
+        nodes[1].attributes = attributes;
+        let tokens = tokens_of(nodes);
+        let counted = tokens.counts.into_iter().chain(tokens.widths);
+        let counted = counted.flat_map(|(token, count)| [token, u64::from(count)]);
+        let all = tokens.sets.concat().into_iter().chain(counted);
+        let fingerprint = random::sequence(0, all);
+        assert_eq!(
+            (VOCABULARY, fingerprint),
+            ("tokens-1", 7_622_709_677_134_750_624)
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use validate::validate;
 pub use wccn::{Whitening, fit_projection};
 
 use crate::eval::Labelled;
-use crate::model::{self, TokenSetEncoder, hashing};
+use crate::model::{self, TokenSetEncoder, hashing, tokens};
 use contrastive::{Examples, refine};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,7 @@ pub fn fit(
     let model = model::Config {
         version: version.into(),
         encoder: "token_set".into(),
+        vocabulary: tokens::VOCABULARY.into(),
         dim: whitening.dim,
         hashing,
         seed: config.seed,

@@ -94,6 +94,7 @@ fn damaged_files_are_described_or_refused() {
     let release = Release::new();
     let config = Config {
         assets_dir: release.path().to_path_buf(),
+        model: String::new(),
         variant_similarity: 0.8,
         max_k: 10,
     };

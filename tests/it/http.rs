@@ -1,97 +1,10 @@
 //! The built server over real HTTP, on a port of the system's choice.
 
-use crate::release::{Release, plain_graph};
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::release::plain_graph;
+use crate::server::{JSON, Server};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::time::Duration;
-
-struct Server {
-    process: Child,
-    address: String,
-    _release: Release,
-}
-
-struct Reply {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
-
-impl Server {
-    fn start(settings: &[(&str, &str)]) -> Self {
-        let release = Release::new();
-        let mut process = release
-            .netkin()
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .envs(settings.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stderr.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .unwrap()
-            .to_owned();
-        let server = Self {
-            process,
-            address,
-            _release: release,
-        };
-        while server.get("/health/ready").status != 204 {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
-
-    fn send(&self, request: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        stream.write_all(request).unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        Reply {
-            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-            head: head.to_lowercase(),
-            body: body.to_owned(),
-        }
-    }
-
-    fn get(&self, path: &str) -> Reply {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes())
-    }
-
-    fn post(&self, path: &str, headers: &str, body: &[u8]) -> Reply {
-        let length = body.len();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-        );
-        self.send(&[head.as_bytes(), body].concat())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-const JSON: &str = "content-type: application/json\r\n";
 
 #[test]
 fn a_raw_graph_and_an_id_find_the_same_entries() {
@@ -319,19 +232,13 @@ fn health_metrics_and_documentation_answer() {
 #[test]
 fn a_signal_drains_and_ends_the_server_with_success() {
     let mut server = Server::start(&[]);
-    let process = server.process.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-TERM", &process])
-        .status()
-        .unwrap();
-    assert!(sent.success());
-    assert!(server.process.wait().unwrap().success());
+    assert!(server.terminate().success());
 }
 
 #[test]
 fn slow_headers_are_cut_off() {
     let server = Server::start(&[("NETKIN_SERVER_READ_TIMEOUT_MS", "200")]);
-    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let mut stream = TcpStream::connect(server.address()).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();

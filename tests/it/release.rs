@@ -3,12 +3,14 @@
 use netkin::corpus::{self, Entry, Kind};
 use netkin::graph::Architecture;
 use netkin::import::{Limits, RawGraph, canonical, nas};
-use netkin::model::{Config, TokenSetEncoder, hashing};
-use std::path::Path;
+use netkin::model::{Config, TokenSetEncoder, hashing, tokens};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-const DIM: usize = 64;
+/// Components of the hashed tokens.
+pub(crate) const DIM: usize = 64;
 
 /// Id, family, kind and cell of every entry.
 const ENTRIES: [(&str, &str, Kind, &str); 5] = [
@@ -51,17 +53,24 @@ impl Release {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(&folder.path().join("corpus/netkin.corpus"), &corpus());
-        let (config, weights) = model();
-        write(&folder.path().join("models/2026-01/config.json"), &config);
-        write(
-            &folder.path().join("models/2026-01/model.safetensors"),
-            &weights,
-        );
-        Self(folder)
+        let release = Self(folder);
+        release.publish("2026-01", &Model::new("test-1", DIM));
+        release
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// Puts `model` into `models/` in one step.
+    pub(crate) fn publish(&self, folder: &str, model: &Model) {
+        let unfinished = self.model_folder(&format!(".{folder}"));
+        model.write(&unfinished);
+        std::fs::rename(unfinished, self.model_folder(folder)).unwrap();
+    }
+
+    pub(crate) fn model_folder(&self, folder: &str) -> PathBuf {
+        self.path().join("models").join(folder)
     }
 
     /// The built program, pointed at this release and at nothing of the machine's.
@@ -120,26 +129,49 @@ fn entry(id: &str, family: &str, kind: Kind, architecture: &Architecture) -> Ent
     }
 }
 
-fn model() -> (Vec<u8>, Vec<u8>) {
-    let hashing = hashing::Config {
-        dim: DIM,
-        ..hashing::Config::default()
-    };
-    let config = Config {
-        version: "test-1".into(),
-        encoder: "token_set".into(),
-        dim: DIM,
-        seed: 1,
-        hashing,
-        data_hash: String::new(),
-    };
-    let mut identity = vec![0.0; DIM * DIM];
-    for place in 0..DIM {
-        identity[place * DIM + place] = 1.0;
+/// The files of a model.
+pub(crate) struct Model {
+    pub(crate) config: Value,
+    pub(crate) weights: Vec<u8>,
+}
+
+impl Model {
+    /// The first `dim` components of the hashed tokens: nothing learned.
+    pub(crate) fn new(version: &str, dim: usize) -> Self {
+        let mut identity = vec![0.0; dim * DIM];
+        for place in 0..dim {
+            identity[place * DIM + place] = 1.0;
+        }
+        Self::with_projection(version, dim, &identity)
     }
-    let encoder = TokenSetEncoder::fitted(config, &identity).unwrap();
-    let config = serde_json::to_vec(encoder.config()).unwrap();
-    (config, encoder.weights().unwrap().unwrap())
+
+    /// All hashed components weighed by `projection`.
+    pub(crate) fn with_projection(version: &str, dim: usize, projection: &[f32]) -> Self {
+        let hashing = hashing::Config {
+            dim: DIM,
+            ..hashing::Config::default()
+        };
+        let config = Config {
+            version: version.into(),
+            encoder: "token_set".into(),
+            vocabulary: tokens::VOCABULARY.into(),
+            dim,
+            seed: 1,
+            hashing,
+            data_hash: String::new(),
+        };
+        let encoder = TokenSetEncoder::fitted(config, projection).unwrap();
+        Self {
+            config: serde_json::to_value(encoder.config()).unwrap(),
+            weights: encoder.weights().unwrap().unwrap(),
+        }
+    }
+
+    pub(crate) fn write(&self, folder: &Path) {
+        let config = serde_json::to_vec(&self.config).unwrap();
+        write(&folder.join("config.json"), &config);
+        write(&folder.join("model.safetensors"), &self.weights);
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) {

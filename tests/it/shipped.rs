@@ -15,6 +15,7 @@ fn repository() -> PathBuf {
 fn engine(state: &Path) -> Engine {
     let config = Config {
         assets_dir: repository(),
+        model: String::new(),
         variant_similarity: 0.8,
         max_k: 100,
     };
@@ -85,6 +86,12 @@ fn the_embeddings_beside_the_model_are_those_of_the_shipped_corpus() {
     engine(state.path());
     let made = state.path().join("embeddings");
     assert!(!made.exists(), "run `netkin-train publish` again");
+}
+
+#[test]
+fn the_shipped_model_passes_its_self_check() {
+    let state = tempfile::tempdir().unwrap();
+    engine(state.path()).self_check().unwrap();
 }
 
 #[test]

@@ -120,6 +120,6 @@ pub(super) async fn get(
     State(state): State<super::State>,
     Path(id): Path<String>,
 ) -> Result<Json<EntrySummary>, Failure> {
-    let entry = state.engine()?.entry(&id)?;
+    let entry = state.opened()?.engine.entry(&id)?;
     Ok(Json(entry))
 }

@@ -16,7 +16,7 @@ pub(super) async fn live() -> StatusCode {
     (status = 204), (status = 503, body = Problem, content_type = "application/problem+json")
 ))]
 pub(super) async fn ready(State(state): State<super::State>) -> Result<StatusCode, Failure> {
-    state.engine().map(|_| StatusCode::NO_CONTENT)
+    state.opened().map(|_| StatusCode::NO_CONTENT)
 }
 
 /// Counters in the Prometheus text format.

@@ -2,6 +2,7 @@
 
 mod architectures;
 mod health;
+mod models;
 mod queries;
 
 pub(super) use queries::Options;
@@ -61,6 +62,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(queries::describe))
         .routes(routes!(architectures::list))
         .routes(routes!(architectures::get))
+        .routes(routes!(models::list))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

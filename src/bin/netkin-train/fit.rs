@@ -1,6 +1,6 @@
 //! Fits an encoder and writes its folder.
 
-use crate::files::{json, read, read_corpus, write};
+use crate::files::{json, read, read_corpus, remove, write};
 use anyhow::{Context, Result, bail};
 use netkin::eval::{data_hash, protocol, split};
 use netkin::train::{self, fit, model_card};
@@ -24,6 +24,8 @@ pub(crate) fn run(corpus: &Path, out: &Path, config: Option<&Path>) -> Result<()
     let encoder = fit(version, &training, data_hash(&entries), &config)?;
     let weights = encoder.weights()?.context("a fitted encoder has weights")?;
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
+    // Made with the weights that are replaced here.
+    remove(&out.join("corpus.embeddings"))?;
     write(&out.join("config.json"), &json(encoder.config())?)?;
     write(&out.join("model.safetensors"), &weights)?;
     write(&out.join("fit.json"), &json(&config)?)?;

@@ -94,8 +94,12 @@ enum Command {
         #[arg(long, default_value = "docs")]
         out: PathBuf,
     },
-    /// Embeds the corpus with the newest model and keeps the result beside the model.
+    /// Puts a model where servers find it, with the embeddings of the corpus, in one step; without
+    /// a model, embeds the corpus again with the newest one that is there.
     Publish {
+        /// Folder of a fitted model: `models/<version>` becomes a copy of it.
+        #[arg(long)]
+        model: Option<PathBuf>,
         /// Folder that holds `corpus/netkin.corpus` and `models/`.
         #[arg(long, default_value = ".")]
         assets: PathBuf,
@@ -227,8 +231,8 @@ fn main() -> Result<()> {
             );
             Ok(())
         }
-        Command::Publish { assets } => {
-            println!("{}", publish::run(&assets)?);
+        Command::Publish { model, assets } => {
+            println!("{}", publish::run(model.as_deref(), &assets)?);
             Ok(())
         }
     }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::{export, progress, render};
 use netkin::api;
 use netkin::corpus::{self, NasSpace};
-use netkin::engine::{Engine, Filter, Query, Range, SearchOptions};
+use netkin::engine::{Engine, Filter, Models, Query, Range, SearchOptions};
 use netkin::import::Limits;
 use netkin::import::canonical::canonicalise;
 use netkin::settings::Settings;
@@ -79,14 +79,7 @@ fn serve(listen: Option<String>, mut settings: Settings) -> Result<String, Failu
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let open = move || {
-        Engine::open(
-            settings.engine,
-            settings.limits,
-            &settings.data_dir,
-            &|_, _| {},
-        )
-    };
+    let open = move || Models::open(settings.engine, settings.limits, &settings.data_dir);
     // For whoever started the server on port 0: the address, whatever the log filter says.
     let listening = |address| eprintln!("listening on http://{address}");
     let outcome = runtime.block_on(api::serve(state, open, listening));

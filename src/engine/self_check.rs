@@ -1,0 +1,138 @@
+//! What an engine must prove before it answers anyone.
+//!
+//! The files of a model can be whole and still be of no use: trained until every embedding is the
+//! same, published beside the embeddings of other weights. So stored entries are asked about as if
+//! they were new, and must find themselves.
+
+use super::{Engine, Error, read};
+use crate::corpus::Entry;
+use crate::embedding::{Embedding, dot};
+use crate::index::Neighbour;
+use crate::random::Random;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Entries that are asked about: enough to see a broken model, a fraction of a second to ask.
+const PROBES: usize = 32;
+/// Hits compared with those of a full scan, and most designs that may share one embedding.
+const HITS: usize = 16;
+/// What half precision and the order of sums may cost a similarity.
+const ROUNDING: f32 = 1e-4;
+/// The same entries are asked about at every start.
+const SEED: u64 = 0x6e65_746b_696e;
+
+impl Engine {
+    /// Holds every embedding against the model's dimension and length one, and asks about a sample
+    /// of the entries.
+    ///
+    /// # Errors
+    /// When a check fails: the first entry at fault and what is wrong with it.
+    pub fn self_check(&self) -> Result<(), Error> {
+        let entries = self.corpus.entries();
+        if self.embeddings.len() != entries.len() || self.index.len() != entries.len() {
+            return Err(self.refused("it has no embedding of some entries".to_owned()));
+        }
+        for (entry, embedding) in entries.iter().zip(&self.embeddings) {
+            self.check_embedding(entry, embedding)?;
+        }
+        let sample = self.sample();
+        // All of them before the first failure is looked at, so that it is always the same one.
+        let outcomes: Vec<_> = sample.par_iter().map(|entry| self.probe(*entry)).collect();
+        let told_apart: Vec<bool> = outcomes.into_iter().collect::<Result<_, Error>>()?;
+        let alone = told_apart.iter().filter(|alone| **alone).count();
+        if alone * 2 < sample.len() {
+            return Err(self.refused(format!(
+                "it tells only {alone} of {} designs from every other one",
+                sample.len()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_embedding(&self, entry: &Entry, embedding: &Embedding) -> Result<(), Error> {
+        let (found, dim) = (embedding.dim(), self.encoder.dim());
+        if found != dim {
+            return Err(self.refused(format!(
+                "the embedding of {} has {found} components, but config.json asks for {dim}",
+                entry.id
+            )));
+        }
+        let length = dot(embedding.as_slice(), embedding.as_slice()).sqrt();
+        // Not a number is no length either.
+        if (length - 1.0).abs() <= ROUNDING {
+            return Ok(());
+        }
+        Err(self.refused(format!(
+            "the embedding of {} has length {length}, not 1",
+            entry.id
+        )))
+    }
+
+    fn sample(&self) -> Vec<usize> {
+        let count = self.corpus.entries().len();
+        if count <= PROBES {
+            return (0..count).collect();
+        }
+        let mut random = Random::new(SEED);
+        let mut sample = BTreeSet::new();
+        while sample.len() < PROBES {
+            sample.insert(random.below(count));
+        }
+        sample.into_iter().collect()
+    }
+
+    /// Asks about the entry at `own` as if it were new. True when no other design is as near to it
+    /// as it is to itself; designs that share their tokens may well be.
+    fn probe(&self, own: usize) -> Result<bool, Error> {
+        let entry = &self.corpus.entries()[own];
+        let architecture = read::stored(&self.corpus, own, &self.limits)?;
+        let query = self.embed(&entry.id, &architecture)?;
+        self.check_embedding(entry, &query)?;
+        let similarity = query.similarity(&self.embeddings[own]).value();
+        if similarity < 1.0 - ROUNDING {
+            return Err(self.refused(format!(
+                "the stored embedding of {} is not what the model makes of it (similarity {similarity}); publish the model again",
+                entry.id
+            )));
+        }
+        let hits = self.index.search(&query, HITS, &|_| true);
+        if hits != self.scanned(&query) {
+            return Err(self.refused(format!(
+                "the index finds other neighbours of {} than a full scan",
+                entry.id
+            )));
+        }
+        let first = hits.first().map_or(1.0, |hit| hit.similarity.value());
+        let ties = hits
+            .iter()
+            .take_while(|hit| hit.similarity.value() >= first - ROUNDING);
+        let same = ties.map(|hit| self.corpus.entries()[hit.position].exact == entry.exact);
+        let same: Vec<bool> = same.collect();
+        if !same.contains(&true) {
+            return Err(self.refused(format!("{} does not find itself first", entry.id)));
+        }
+        Ok(!same.contains(&false))
+    }
+
+    /// The nearest entries by comparing with each.
+    fn scanned(&self, query: &Embedding) -> Vec<Neighbour> {
+        let compared = self.embeddings.iter().enumerate();
+        let mut neighbours: Vec<Neighbour> = compared
+            .map(|(position, embedding)| Neighbour {
+                position,
+                similarity: query.similarity(embedding),
+            })
+            .collect();
+        neighbours.sort_by_key(|hit| (Reverse(hit.similarity), hit.position));
+        neighbours.truncate(HITS);
+        neighbours
+    }
+
+    fn refused(&self, reason: String) -> Error {
+        Error::SelfCheck {
+            version: self.model_version().to_owned(),
+            reason,
+        }
+    }
+}
