@@ -16,7 +16,7 @@ mod saved;
 mod search;
 
 pub use answer::{
-    Comparison, Description, Difference, EntrySummary, Equality, Hit, Operators, QuerySummary,
+    Comparison, Description, Difference, EntrySummary, Equality, Hit, Motifs, Operators, QuerySummary,
     Relation, SearchAnswer,
 };
 pub use error::Error;
