@@ -13,9 +13,7 @@ use netkin::engine::{Query, SearchOptions};
 use netkin::graph::{Architecture, Edge, Node, NodeIndex, Operator};
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
-use netkin::motif::{
-    ByCount, BySize, Paper, RandomSizes, Splitter, Waists, macro_graph,
-};
+use netkin::motif::{ByCount, BySize, Paper, RandomSizes, Splitter, Waists, macro_graph};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;

@@ -16,8 +16,8 @@ mod saved;
 mod search;
 
 pub use answer::{
-    Comparison, Description, Difference, EntrySummary, Equality, Hit, Motifs, Operators, QuerySummary,
-    Relation, SearchAnswer,
+    Comparison, Description, Difference, EntrySummary, Equality, Hit, Motifs, Operators,
+    QuerySummary, Relation, SearchAnswer,
 };
 pub use error::Error;
 pub use filter::{Filter, Range};

@@ -1,9 +1,11 @@
 //! What makes two motifs the same: a hash of operators and dataflow inside, and of what comes in.
 //!
 //! A value from outside is a node without a past; that two operators read the same one (a shortcut)
-//! is seen, what it is and where results go is not. Widths, names and numbering play no part.
+//! is seen, what it is and where results go is not. Widths, names and numbering play no part. Values
+//! from outside that are read alike count as one, so a layer that concatenates three earlier ones is
+//! the layer that concatenates nine.
 
-use crate::graph::{Architecture, Edge, NodeIndex};
+use crate::graph::{Architecture, Edge, Node, NodeIndex, Operator};
 use crate::random;
 
 /// Stands for a value from outside.
@@ -39,8 +41,8 @@ impl<'a> Identity<'a> {
         let inside = past.into_iter().zip(future);
         let mut colours: Vec<u64> = inside
             .map(|(past, future)| random::sequence(past, [future]))
-            .chain(outside)
             .collect();
+        colours.extend(outside);
         colours.sort_unstable();
         for node in nodes {
             self.place[*node as usize] = NOWHERE;
@@ -73,8 +75,10 @@ impl<'a> Identity<'a> {
                     place => random::sequence(past[place as usize], [u64::from(edge.port)]),
                 })
                 .collect();
-            if node.operator.is_commutative() {
-                operands.sort_unstable();
+            match node.operator {
+                Operator::Concat => operands.dedup(),
+                _ if node.operator.is_commutative() => operands.sort_unstable(),
+                _ => {}
             }
             past.push(random::sequence(self.labels[*index as usize], operands));
         }
@@ -90,11 +94,7 @@ impl<'a> Identity<'a> {
             let node = &self.architecture.nodes()[*index as usize];
             future[place] = combined(self.labels[*index as usize], &mut readers[place]);
             for (operand, edge) in (0u64..).zip(&node.inputs) {
-                let operand = if node.operator.is_commutative() {
-                    0
-                } else {
-                    operand
-                };
+                let operand = if has_places(node) { operand } else { 0 };
                 let reader = random::sequence(future[place], [operand]);
                 match self.place[edge.node as usize] {
                     NOWHERE => outside_readers[position(outside, *edge)].push(reader),
@@ -104,8 +104,17 @@ impl<'a> Identity<'a> {
         }
         let outside_readers = outside_readers.iter_mut();
         let outside = outside_readers.map(|readers| combined(OUTSIDE, readers));
-        (future, outside.collect())
+        let mut outside: Vec<u64> = outside.collect();
+        outside.sort_unstable();
+        outside.dedup();
+        (future, outside)
     }
+}
+
+/// Whether it matters at which operand a value is read. For a concatenation the order of what lies
+/// inside is part of its past, and how much comes from outside is not to matter.
+fn has_places(node: &Node) -> bool {
+    !node.operator.is_commutative() && node.operator != Operator::Concat
 }
 
 fn combined(label: u64, readers: &mut [u64]) -> u64 {

@@ -202,21 +202,33 @@ fn a_value_that_every_block_reads_glues_nothing_together() {
 
 #[test]
 fn blocks_under_long_skips_are_found() {
-    // A hourglass: eight blocks down, eight up, each of the latter adding what the former gave.
-    let mut nodes = residual_chain(8);
-    for depth in 0..8 {
-        let before = nodes.len() as NodeIndex - 1;
-        let skip = 1 + 4 * (8 - depth) as NodeIndex - 4;
-        nodes.push(node(Operator::Concat, &[before, skip]));
-        nodes.push(node(Operator::Conv, &[before + 1]));
-        nodes.push(node(Operator::Conv, &[before + 2]));
-        nodes.push(node(Operator::Relu, &[before + 3]));
-        nodes.push(node(Operator::Conv, &[before + 4]));
-        nodes.push(node(Operator::Add, &[before + 5, before + 2]));
+    // An hourglass: four stages down and four up, each of the latter joining what one of the former
+    // gave before it goes through four blocks of its own.
+    let stage = |nodes: &mut Vec<Node>| {
+        for _ in 0..4 {
+            let before = nodes.len() as NodeIndex - 1;
+            nodes.push(node(Operator::Conv, &[before]));
+            nodes.push(node(Operator::Relu, &[before + 1]));
+            nodes.push(node(Operator::Conv, &[before + 2]));
+            nodes.push(node(Operator::Add, &[before + 3, before]));
+        }
+    };
+    let mut nodes = residual_chain(0);
+    let mut skips = Vec::new();
+    for _ in 0..4 {
+        stage(&mut nodes);
+        skips.push(nodes.len() as NodeIndex - 1);
+        nodes.push(node(Operator::MaxPool, &[nodes.len() as NodeIndex - 1]));
+    }
+    for skip in skips.into_iter().rev() {
+        let last = nodes.len() as NodeIndex - 1;
+        nodes.push(node(Operator::Resize, &[last]));
+        nodes.push(node(Operator::Concat, &[last + 1, skip]));
+        nodes.push(node(Operator::Conv, &[last + 2]));
+        stage(&mut nodes);
     }
     let motifs = motifs(nodes);
-    let blocks = motifs.iter().find(|motif| motif.size == 4);
-    assert_eq!(blocks.map(|motif| motif.count), Some(16));
+    assert_eq!((motifs[0].count, motifs[0].size), (32, 4));
 }
 
 #[test]

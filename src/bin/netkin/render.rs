@@ -1,7 +1,9 @@
 //! Answers as tables for people. Scripts get the engine's objects as JSON, unchanged.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use netkin::engine::{Comparison, Description, Equality, Motifs, QuerySummary, Relation, SearchAnswer};
+use netkin::engine::{
+    Comparison, Description, Equality, Motifs, QuerySummary, Relation, SearchAnswer,
+};
 use std::fmt::Write;
 
 /// Rows of motifs in a table.

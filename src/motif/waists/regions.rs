@@ -5,8 +5,17 @@
 //! levels only fall along an edge, cutting at a level never makes a cycle, and parts without an
 //! edge between them cannot either.
 
-use super::LARGEST;
-use crate::graph::{Architecture, NodeIndex};
+use super::{LARGEST, is_product, pools_everything};
+use crate::graph::{Architecture, Edge, NodeIndex};
+use crate::motif::order::Ordered;
+use std::collections::BTreeSet;
+
+/// Products on the longest path of the smallest stack: two blocks of two.
+const SHALLOWEST_STACK: usize = 4;
+
+/// Levels from which on a read does not keep a value alive. Longer than any block that a reader knows,
+/// shorter than the outer skips of a U-Net, which would hide the blocks that they begin at.
+const FAR: u32 = 16;
 
 /// Openings of one region inside another before every level becomes a piece: bounds the time that a
 /// hostile graph costs.
@@ -26,11 +35,8 @@ enum Work {
 }
 
 /// The architecture in pieces.
-pub(super) fn sequences(
-    architecture: &Architecture,
-    consumers: &[Vec<NodeIndex>],
-) -> Vec<Sequence> {
-    let mut regions = Regions::new(architecture, consumers);
+pub(super) fn sequences(architecture: &Architecture, ordered: &Ordered) -> Vec<Sequence> {
+    let mut regions = Regions::new(architecture, ordered);
     let mut work = Vec::new();
     for half in halves(architecture) {
         separate(regions.components(&half), 0, &mut work);
@@ -77,6 +83,7 @@ fn separate(components: Vec<Vec<NodeIndex>>, depth: usize, work: &mut Vec<Work>)
 struct Regions<'a> {
     architecture: &'a Architecture,
     consumers: &'a [Vec<NodeIndex>],
+    labels: &'a [u64],
     /// Edges on the longest path from each node to an end.
     level: Vec<u32>,
     /// The set that each node was last put into.
@@ -85,7 +92,8 @@ struct Regions<'a> {
 }
 
 impl<'a> Regions<'a> {
-    fn new(architecture: &'a Architecture, consumers: &'a [Vec<NodeIndex>]) -> Self {
+    fn new(architecture: &'a Architecture, ordered: &'a Ordered) -> Self {
+        let consumers = &ordered.consumers;
         let mut level = vec![0; consumers.len()];
         for (node, readers) in consumers.iter().enumerate().rev() {
             let readers = readers.iter().map(|reader| level[*reader as usize] + 1);
@@ -94,6 +102,7 @@ impl<'a> Regions<'a> {
         Self {
             architecture,
             consumers,
+            labels: &ordered.labels,
             level,
             set: vec![0; consumers.len()],
             sets: 0,
@@ -105,12 +114,8 @@ impl<'a> Regions<'a> {
         nodes.sort_unstable_by_key(|node| (std::cmp::Reverse(self.level[*node as usize]), *node));
         let alive = self.alive(&nodes);
         let fewest = alive.iter().map(|(_, alive)| *alive).min();
-        match fewest {
-            None => return work.push(Work::Keep(nodes)),
-            Some(fewest) if fewest > 1 && nodes.len() <= LARGEST => {
-                return work.push(Work::Keep(nodes));
-            }
-            Some(_) => {}
+        if fewest.is_none() || (fewest > Some(1) && self.is_block(&nodes)) {
+            return work.push(Work::Keep(nodes));
         }
         if fewest > Some(1) && self.open_apart(&nodes, depth, work) {
             return;
@@ -130,7 +135,7 @@ impl<'a> Regions<'a> {
     }
 
     /// Where a sorted region can be cut between two levels, and how many of its values are alive
-    /// there: computed before and read after.
+    /// there: computed before and read not far after.
     fn alive(&mut self, nodes: &[NodeIndex]) -> Vec<(usize, usize)> {
         let set = self.put_into_new_set(nodes);
         let level = |place: usize| self.level[nodes[place] as usize];
@@ -141,12 +146,15 @@ impl<'a> Regions<'a> {
         for node in nodes {
             let readers = self.consumers[*node as usize].iter();
             let inside = readers.filter(|reader| self.set[**reader as usize] == set);
-            let Some(last) = inside.map(|reader| self.level[*reader as usize]).min() else {
+            let own = self.level[*node as usize];
+            let near = inside
+                .map(|reader| self.level[*reader as usize])
+                .filter(|level| own - level <= FAR);
+            let Some(last) = near.min() else {
                 continue;
             };
             // A cut is passed when its lower side is at or above the last reader.
             let passed = |bound: u32| cuts.partition_point(|cut| level(*cut) >= bound);
-            let own = self.level[*node as usize];
             change[passed(own)] += 1;
             change[passed(last)] -= 1;
         }
@@ -160,30 +168,85 @@ impl<'a> Regions<'a> {
     /// Opens the branches of a region one by one when only its first or its last node holds them
     /// together. Says whether that was so.
     fn open_apart(&mut self, nodes: &[NodeIndex], depth: usize, work: &mut Vec<Work>) -> bool {
-        let (first, last) = (&nodes[..1], &nodes[nodes.len() - 1..]);
-        for (single, rest) in [(last, &nodes[..nodes.len() - 1]), (first, &nodes[1..])] {
+        for (single, rest) in self.ends(nodes) {
             let branches = self.components(rest);
-            if branches.len() > 1 && branches.iter().filter(|branch| branch.len() > 1).count() > 1 {
+            if branches.iter().filter(|branch| branch.len() > 1).count() > 1 {
+                // Work is done last first: a node that comes before its branches is pushed last.
+                let comes_first = single == nodes[0];
+                if !comes_first {
+                    work.push(Work::Keep(vec![single]));
+                }
                 separate(branches, depth + 1, work);
-                work.push(Work::Keep(single.to_vec()));
+                if comes_first {
+                    work.push(Work::Keep(vec![single]));
+                }
                 return true;
             }
         }
         false
     }
 
+    /// The last and the first node of a sorted region, each with the rest, where it is alone on its
+    /// level.
+    fn ends<'n>(&self, nodes: &'n [NodeIndex]) -> Vec<(NodeIndex, &'n [NodeIndex])> {
+        let level = |node: &NodeIndex| self.level[*node as usize];
+        let mut ends = Vec::new();
+        if let [rest @ .., before, last] = nodes
+            && level(before) != level(last)
+        {
+            ends.push((*last, &nodes[..rest.len() + 1]));
+        }
+        if let [first, after, ..] = nodes
+            && level(first) != level(after)
+        {
+            ends.push((*first, &nodes[1..]));
+        }
+        ends
+    }
+
     fn pass_on(&mut self, nodes: &[NodeIndex], depth: usize, work: &mut Vec<Work>) {
         let mut components = self.components(nodes);
         match components.pop() {
-            Some(nodes) if components.is_empty() && nodes.len() > LARGEST => {
-                work.push(Work::Open { nodes, depth });
+            Some(nodes) if components.is_empty() && self.is_block(&nodes) => {
+                work.push(Work::Keep(nodes));
             }
-            Some(nodes) if components.is_empty() => work.push(Work::Keep(nodes)),
+            Some(nodes) if components.is_empty() => work.push(Work::Open { nodes, depth }),
             last => {
                 components.extend(last);
                 separate(components, depth, work);
             }
         }
+    }
+
+    /// Whether a connected region stays whole: it is small, and no stack of several blocks.
+    fn is_block(&mut self, nodes: &[NodeIndex]) -> bool {
+        nodes.len() <= LARGEST && !self.is_stack(nodes)
+    }
+
+    /// Whether the products on the longest path repeat, as those of a dense block's layers do. Those
+    /// of a gate do not count: they see pooled values only.
+    fn is_stack(&mut self, nodes: &[NodeIndex]) -> bool {
+        let mut ascending = nodes.to_vec();
+        ascending.sort_unstable();
+        let mut kinds = BTreeSet::new();
+        let mut is_pooled = vec![false; nodes.len()];
+        let mut depths = vec![0; nodes.len()];
+        for (place, index) in ascending.iter().enumerate() {
+            let node = &self.architecture.nodes()[*index as usize];
+            let operands = node.inputs.iter();
+            let inside = |edge: &Edge| ascending.binary_search(&edge.node).ok();
+            let before: Vec<usize> = operands.filter_map(inside).collect();
+            is_pooled[place] = pools_everything(&node.operator)
+                || (!before.is_empty() && before.iter().all(|operand| is_pooled[*operand]));
+            let deepest = before.iter().map(|operand| depths[*operand]).max();
+            let counts = is_product(node) && !is_pooled[place];
+            depths[place] = deepest.unwrap_or(0) + usize::from(counts);
+            if counts {
+                kinds.insert(self.labels[*index as usize]);
+            }
+        }
+        let depth = depths.into_iter().max().unwrap_or(0);
+        depth >= SHALLOWEST_STACK && depth >= 2 * kinds.len()
     }
 
     fn put_into_new_set(&mut self, nodes: &[NodeIndex]) -> u32 {

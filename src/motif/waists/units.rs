@@ -1,42 +1,23 @@
 //! Joins the pieces of a sequence into the layers that a reader knows.
 //!
-//! A piece with branches and weights is a block of its own. Single operators gather around the
+//! A piece with branches and products is a block of its own. Single operators gather around the
 //! product they serve: what prepares it before, its activation and pooling after. A norm belongs to
-//! the product after it where layers begin with norms, else to what it follows. Layers that always
-//! come in the same pair, such as depthwise and pointwise convolutions, become one.
+//! the product after it where layers begin with norms, else to what it follows.
 
-use super::super::identity::Identity;
-use super::LARGEST;
-use super::regions::{Piece, Sequence};
-use crate::graph::{Architecture, Node, NodeIndex, Operator, OperatorGroup};
+use super::regions::Sequence;
+use super::role::{Known, Role, known};
+use super::{LARGEST, pairs};
+use crate::graph::{Architecture, NodeIndex};
+use crate::motif::identity::Identity;
 use crate::random;
 use std::collections::BTreeMap;
 
-/// Rounds in which pairs are joined; each can double what it joins.
-const ROUNDS: usize = 6;
-
-/// What a piece does to the layer around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// Branches and weights: stands alone.
-    Block,
-    /// One product with weights or of computed values.
-    Product,
-    /// Normalisation.
-    Norm,
-    /// Ends a layer: activation, pooling, pointwise arithmetic.
-    Closing,
-    /// Begins a layer: joins, resizing, slices, pooling of everything.
-    Opening,
-}
-
 /// Nodes that will be one motif, so far.
-struct Unit {
-    nodes: Vec<NodeIndex>,
-    hash: u64,
-    is_block: bool,
-    has_product: bool,
-    begins_with_norm: bool,
+pub(super) struct Unit {
+    pub(super) nodes: Vec<NodeIndex>,
+    pub(super) hash: u64,
+    /// Those of its pieces, in order.
+    pub(super) roles: Vec<Role>,
 }
 
 /// How often blocks of one kind occur, and how often a norm comes next.
@@ -44,13 +25,6 @@ struct Unit {
 struct Followed {
     by_norm: usize,
     total: usize,
-}
-
-/// A piece with what is known of it.
-struct Known {
-    nodes: Piece,
-    hash: u64,
-    role: Role,
 }
 
 /// The motifs of `sequences`.
@@ -70,15 +44,7 @@ pub(super) fn joined(
     let layers = sequences
         .into_iter()
         .map(|sequence| layers(architecture, sequence, &followed));
-    let mut units: Vec<Vec<Unit>> = layers.collect();
-    for _ in 0..ROUNDS {
-        let partners = partners(&units);
-        if partners.is_empty() {
-            break;
-        }
-        let paired = units.into_iter().map(|units| paired(units, &partners));
-        units = paired.collect();
-    }
+    let units = pairs::joined(layers.collect());
     units.into_iter().flatten().map(sorted_nodes).collect()
 }
 
@@ -86,51 +52,6 @@ fn sorted_nodes(unit: Unit) -> Vec<NodeIndex> {
     let mut nodes = unit.nodes;
     nodes.sort_unstable();
     nodes
-}
-
-fn known(architecture: &Architecture, identity: &mut Identity<'_>, nodes: Piece) -> Known {
-    let hash = identity.of(&nodes);
-    let node = |index: &NodeIndex| &architecture.nodes()[*index as usize];
-    let role = match nodes.as_slice() {
-        [single] => role(node(single)),
-        several if several.iter().any(|index| is_product(node(index))) => Role::Block,
-        _ => Role::Opening,
-    };
-    Known { nodes, hash, role }
-}
-
-fn is_product(node: &Node) -> bool {
-    matches!(
-        node.operator.group(),
-        OperatorGroup::Learned | OperatorGroup::Product
-    )
-}
-
-fn role(node: &Node) -> Role {
-    if is_product(node) {
-        return Role::Product;
-    }
-    let is_join = node.inputs.len() > 1;
-    match node.operator.group() {
-        OperatorGroup::Normalisation => Role::Norm,
-        OperatorGroup::Activation | OperatorGroup::Arithmetic if !is_join => Role::Closing,
-        OperatorGroup::Reduction if is_window(&node.operator) => Role::Closing,
-        OperatorGroup::Movement if node.operator == Operator::DepthToSpace => Role::Closing,
-        OperatorGroup::Input
-        | OperatorGroup::Learned
-        | OperatorGroup::Product
-        | OperatorGroup::Activation
-        | OperatorGroup::Reduction
-        | OperatorGroup::Arithmetic
-        | OperatorGroup::Selection
-        | OperatorGroup::Movement
-        | OperatorGroup::Unknown => Role::Opening,
-    }
-}
-
-fn is_window(operator: &Operator) -> bool {
-    use Operator::{AvgPool, LpPool, MaxPool};
-    matches!(operator, MaxPool | AvgPool | LpPool)
 }
 
 fn followed(sequences: &[Vec<Known>]) -> BTreeMap<u64, Followed> {
@@ -173,12 +94,14 @@ fn layers(
 fn takes(unit: &Unit, piece: &Known, followed: &BTreeMap<u64, Followed>) -> bool {
     match piece.role {
         Role::Block => false,
-        Role::Product | Role::Opening => !unit.has_product,
+        Role::Product | Role::Pointwise | Role::Depthwise => !unit.has_product(),
+        Role::Opening => !unit.has_product() && unit.roles[0] != Role::Depthwise,
         Role::Closing => true,
-        Role::Norm if unit.is_block => followed
+        Role::Pooling => !unit.is_block(),
+        Role::Norm if unit.is_block() => followed
             .get(&unit.hash)
             .is_some_and(|followed| 2 * followed.by_norm > followed.total),
-        Role::Norm => !(unit.has_product && unit.begins_with_norm),
+        Role::Norm => !(unit.has_product() && unit.roles.contains(&Role::Norm)),
     }
 }
 
@@ -193,62 +116,26 @@ impl Unit {
         Self {
             nodes: piece.nodes,
             hash: piece.hash,
-            is_block: piece.role == Role::Block,
-            has_product: matches!(piece.role, Role::Block | Role::Product),
-            begins_with_norm: piece.role == Role::Norm,
+            roles: vec![piece.role],
         }
     }
 
     fn take(&mut self, piece: Known) {
-        self.nodes.extend(piece.nodes);
-        self.hash = random::sequence(self.hash, [piece.hash]);
-        self.has_product |= piece.role == Role::Product;
+        self.join(Self::of(piece));
     }
 
-    fn join(&mut self, next: Self) {
+    pub(super) fn join(&mut self, next: Self) {
         self.nodes.extend(next.nodes);
         self.hash = random::sequence(self.hash, [next.hash]);
+        self.roles.extend(next.roles);
     }
-}
 
-/// Layers that occur more than once and are always followed by the same other layer, with it.
-fn partners(sequences: &[Vec<Unit>]) -> BTreeMap<u64, u64> {
-    let mut next_of = BTreeMap::<u64, (usize, Option<u64>)>::new();
-    for units in sequences {
-        for (place, unit) in units.iter().enumerate() {
-            let partner = units.get(place + 1).filter(|next| may_join(unit, next));
-            let partner = partner.map(|next| next.hash);
-            let (count, known) = next_of.entry(unit.hash).or_insert((0, partner));
-            *count += 1;
-            if *known != partner {
-                *known = None;
-            }
-        }
+    pub(super) fn is_block(&self) -> bool {
+        self.roles[0] == Role::Block
     }
-    next_of
-        .into_iter()
-        .filter(|(_, (count, _))| *count > 1)
-        .filter_map(|(hash, (_, partner))| Some((hash, partner?)))
-        .collect()
-}
 
-fn may_join(unit: &Unit, next: &Unit) -> bool {
-    let fits = unit.nodes.len() + next.nodes.len() <= LARGEST;
-    fits && !unit.is_block && !next.is_block && unit.hash != next.hash
-}
-
-fn paired(units: Vec<Unit>, partners: &BTreeMap<u64, u64>) -> Vec<Unit> {
-    let mut paired: Vec<Unit> = Vec::with_capacity(units.len());
-    let mut is_open = false;
-    for unit in units {
-        let partner = paired.last().and_then(|last| partners.get(&last.hash));
-        if is_open && partner == Some(&unit.hash) {
-            paired.last_mut().expect("it has a partner").join(unit);
-            is_open = false;
-        } else {
-            paired.push(unit);
-            is_open = true;
-        }
+    fn has_product(&self) -> bool {
+        let mut roles = self.roles.iter();
+        roles.any(|role| matches!(role, Role::Block | Role::Product | Role::Pointwise))
     }
-    paired
 }
