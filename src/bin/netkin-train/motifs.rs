@@ -16,11 +16,11 @@ pub(crate) const KNOWN: [&str; 10] = [
     "timm/densenet121",
     "timm/mobilenetv3_large_100",
     "timm/convnext_tiny",
-    "timm/inception_v3",
+    "torchvision/googlenet",
     "timm/swin_tiny_patch4_window7_224",
-    "transformers/bert",
-    "transformers/llama",
-    "segmentation-models-pytorch/unet-resnet34",
+    "transformers/bert-base-uncased",
+    "transformers/llama-7b",
+    "segmentation-models-pytorch/unet-resnet33ts",
 ];
 
 const INTRODUCTION: &str = "\

@@ -196,6 +196,10 @@ fn inception(facts: &Facts<'_>) -> Option<&'static str> {
 
 fn convolutions(facts: &Facts<'_>) -> Option<&'static str> {
     use Product::{Depthwise, Linear, Pointwise, Spatial};
+    if facts.has(&Operator::Concat) {
+        let is_dense = facts.path == [Pointwise, Spatial] && facts.begins_with_concat();
+        return is_dense.then_some("dense layer");
+    }
     match (facts.path.as_slice(), facts.has_shortcut) {
         ([Pointwise, Depthwise, Pointwise], _) => Some("inverted residual block"),
         ([Depthwise, Pointwise], _) => Some("depthwise separable convolution"),
@@ -207,7 +211,6 @@ fn convolutions(facts: &Facts<'_>) -> Option<&'static str> {
         ([Spatial, Pointwise], true) if facts.has_expansion() => {
             Some("fused inverted residual block")
         }
-        ([Pointwise, Spatial], false) if facts.begins_with_concat() => Some("dense layer"),
         _ => None,
     }
 }

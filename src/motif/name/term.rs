@@ -1,4 +1,5 @@
-//! One operator in a few letters: what it is, its kernel, and a stride that is not 1.
+//! One operator in a few letters: what it is, which part or bias it has, its kernel, and a stride that
+//! is not 1.
 
 use crate::graph::{Key, Node, Operator, Value};
 
@@ -8,6 +9,9 @@ pub(super) fn term(node: &Node) -> String {
     term.push_str(&node.operator.to_string());
     if let Some(part) = node.attributes.get(Key::Part) {
         term.push_str(&format!("[{part}]"));
+    }
+    if let Some(bias) = node.attributes.get(Key::Bias) {
+        term.push_str(&format!("[{bias} bias]"));
     }
     term.push_str(&kernel.unwrap_or_default());
     if let Some(stride) = stride(node) {

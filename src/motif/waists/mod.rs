@@ -9,6 +9,7 @@
 //! No step looks at the numbering of nodes, and no function calls itself: hostile graphs are deep.
 
 mod pairs;
+mod parts;
 mod regions;
 mod role;
 mod units;

@@ -5,10 +5,12 @@
 //! levels only fall along an edge, cutting at a level never makes a cycle, and parts without an
 //! edge between them cannot either.
 
+use super::parts::Parts;
 use super::{LARGEST, is_product, pools_everything};
 use crate::graph::{Architecture, Edge, NodeIndex};
 use crate::motif::order::Ordered;
 use std::collections::BTreeSet;
+use std::iter;
 
 /// Products on the longest path of the smallest stack: two blocks of two.
 const SHALLOWEST_STACK: usize = 4;
@@ -89,6 +91,7 @@ struct Regions<'a> {
     /// The set that each node was last put into.
     set: Vec<u32>,
     sets: u32,
+    parts: Parts<'a>,
 }
 
 impl<'a> Regions<'a> {
@@ -106,6 +109,7 @@ impl<'a> Regions<'a> {
             level,
             set: vec![0; consumers.len()],
             sets: 0,
+            parts: Parts::new(architecture),
         }
     }
 
@@ -121,17 +125,37 @@ impl<'a> Regions<'a> {
             return;
         }
         let bound = if depth < DEEPEST { fewest } else { None };
-        let is_waist = |alive: usize| bound.is_none_or(|bound| alive == bound);
-        let cuts = alive
-            .iter()
-            .filter(|(_, alive)| is_waist(*alive))
-            .map(|(cut, _)| *cut);
-        // Work is done last first.
+        let is_waist = |alive: usize| bound.is_none_or(|bound| alive <= bound.max(1));
+        let cuts = alive.iter().filter(|(_, alive)| is_waist(*alive));
+        let begins = iter::once(0).chain(cuts.map(|(cut, _)| *cut));
         let mut end = nodes.len();
-        for cut in cuts.rev().chain([0]) {
-            self.pass_on(&nodes[cut..end], depth + 1, work);
-            end = cut;
+        // Work is done last first.
+        for begin in self
+            .side_by_side(&nodes, begins.collect())
+            .into_iter()
+            .rev()
+        {
+            self.pass_on(&nodes[begin..end], depth + 1, work);
+            end = begin;
         }
+    }
+
+    /// Where slices of a sorted region begin, those that go on with the same separate branches
+    /// taken together: branches are to be opened one by one, not cut across.
+    fn side_by_side(&mut self, nodes: &[NodeIndex], begins: Vec<usize>) -> Vec<usize> {
+        let ends = begins.iter().skip(1).copied().chain([nodes.len()]);
+        let mut kept = Vec::new();
+        self.parts.clear();
+        for (begin, end) in begins.iter().copied().zip(ends) {
+            let was_apart = self.parts.count() > 1;
+            self.parts.add(&nodes[begin..end]);
+            if !was_apart || self.parts.count() == 1 {
+                self.parts.clear();
+                self.parts.add(&nodes[begin..end]);
+                kept.push(begin);
+            }
+        }
+        kept
     }
 
     /// Where a sorted region can be cut between two levels, and how many of its values are alive

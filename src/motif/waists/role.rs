@@ -61,6 +61,8 @@ fn role_of_one(node: &Node) -> Role {
     }
     let is_join = node.inputs.len() > 1;
     match node.operator.group() {
+        // A batch norm after a product was folded into it, so one that is left begins a layer.
+        OperatorGroup::Normalisation if node.operator == Operator::BatchNorm => Role::Opening,
         OperatorGroup::Normalisation => Role::Norm,
         OperatorGroup::Activation | OperatorGroup::Arithmetic if !is_join => Role::Closing,
         OperatorGroup::Reduction if is_window(&node.operator) => Role::Pooling,
