@@ -31,3 +31,29 @@ impl Splitter for ByCount {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Attributes, Edge, Node, NodeIndex, Operator};
+
+    fn chain(nodes: NodeIndex) -> Architecture {
+        let node = |index: NodeIndex| Node {
+            operator: Operator::Relu,
+            attributes: Attributes::default(),
+            inputs: index.checked_sub(1).map(Edge::first).into_iter().collect(),
+            shape: None,
+            flops: 0,
+        };
+        Architecture::new(None, 0, (0..nodes).map(node).collect(), vec![]).unwrap()
+    }
+
+    #[test]
+    fn every_architecture_has_the_same_number_of_motifs_unless_it_is_too_small() {
+        let count = |nodes| ByCount { motifs: 16 }.split(&chain(nodes)).count();
+        assert_eq!(
+            [count(3), count(16), count(17), count(1_000)],
+            [3, 16, 16, 16]
+        );
+    }
+}

@@ -90,3 +90,20 @@ fn most_common(changes: &[usize]) -> usize {
         .max_by_key(|(change, count)| (*count, Reverse(*change)));
     most.map_or(0, |(change, _)| change)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_the_most_common_change_that_is_one() {
+        assert_eq!(most_common(&[0, 0, 0, 5, 2, 2]), 2);
+        assert_eq!(most_common(&[3, 1]), 1);
+        assert_eq!(most_common(&[0]), 0);
+    }
+
+    #[test]
+    fn pairs_are_counted_along_the_whole_order() {
+        assert_eq!(pair_frequencies(&[1, 2, 1, 2, 3]), [2, 1, 2, 1]);
+    }
+}

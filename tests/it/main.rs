@@ -15,6 +15,7 @@ mod fixtures;
 mod floors;
 mod http;
 mod invariants;
+mod motifs;
 mod quantised;
 mod release;
 mod shipped;

@@ -130,3 +130,93 @@ fn operators(inside: &Inside) -> String {
         _ => format!("{text}·… {left} more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Attributes, Key};
+
+    fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
+        Node {
+            operator,
+            attributes: Attributes::default(),
+            inputs: inputs.iter().copied().map(Edge::first).collect(),
+            shape: None,
+            flops: 0,
+        }
+    }
+
+    fn conv(side: i64, inputs: &[NodeIndex]) -> Node {
+        let mut node = node(Operator::Conv, inputs);
+        node.attributes.set(Key::Kernel, vec![side, side]);
+        node
+    }
+
+    /// The name of everything after the first `outside` nodes.
+    fn named(outside: NodeIndex, nodes: Vec<Node>) -> String {
+        let inside: Vec<NodeIndex> = (outside..nodes.len() as NodeIndex).collect();
+        name(&Architecture::new(None, 0, nodes, vec![]).unwrap(), &inside)
+    }
+
+    #[test]
+    fn a_bottleneck_is_called_one_with_its_operators_beside_it() {
+        use Operator::{Add, Input, Relu};
+        let name = named(
+            1,
+            vec![
+                node(Input, &[]),
+                conv(1, &[0]),
+                node(Relu, &[1]),
+                conv(3, &[2]),
+                node(Relu, &[3]),
+                conv(1, &[4]),
+                node(Add, &[5, 0]),
+            ],
+        );
+        assert_eq!(
+            name,
+            "bottleneck residual block: conv1x1·relu·conv3x3·relu·conv1x1·+skip"
+        );
+    }
+
+    #[test]
+    fn attention_to_another_value_is_cross_attention() {
+        use Operator::{Attention, Input, Linear};
+        let attention = |memory: NodeIndex| {
+            named(
+                2,
+                vec![
+                    node(Input, &[]),
+                    node(Input, &[]),
+                    node(Linear, &[0]),
+                    node(Linear, &[memory]),
+                    node(Linear, &[memory]),
+                    node(Attention, &[2, 3, 4]),
+                ],
+            )
+        };
+        assert_eq!(attention(0), "self-attention block: linear×3·attention");
+        assert_eq!(attention(1), "cross-attention block: linear×3·attention");
+    }
+
+    #[test]
+    fn what_no_rule_recognises_is_its_operators_and_long_ones_are_cut_short() {
+        let mut nodes = vec![node(Operator::Input, &[])];
+        for index in 0..40 {
+            let operator = [Operator::Exp, Operator::Abs][index % 2].clone();
+            nodes.push(node(operator, &[index as NodeIndex]));
+        }
+        let name = named(1, nodes);
+        assert!(name.starts_with("exp·abs·exp"), "{name}");
+        assert!(name.ends_with("·… 26 more"), "{name}");
+    }
+
+    #[test]
+    fn kernel_stride_and_grouping_are_shown() {
+        let mut conv = conv(3, &[0]);
+        conv.attributes.set(Key::Stride, vec![2, 2]);
+        conv.attributes.set(Key::Grouping, "depthwise");
+        let name = named(1, vec![node(Operator::Input, &[]), conv]);
+        assert_eq!(name, "dwconv3x3/2");
+    }
+}

@@ -68,3 +68,31 @@ impl<'a> Parts<'a> {
         node
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Attributes, Edge, Node, Operator};
+
+    #[test]
+    fn parts_are_joined_by_the_first_node_that_reads_both() {
+        let node = |inputs: &[NodeIndex]| Node {
+            operator: Operator::Add,
+            attributes: Attributes::default(),
+            inputs: inputs.iter().copied().map(Edge::first).collect(),
+            shape: None,
+            flops: 0,
+        };
+        let nodes = vec![node(&[]), node(&[]), node(&[0]), node(&[2, 1])];
+        let architecture = Architecture::new(None, 0, nodes, vec![]).unwrap();
+        let mut parts = Parts::new(&architecture);
+        parts.clear();
+        parts.add(&[0, 1, 2]);
+        assert_eq!(parts.count(), 2);
+        parts.add(&[3]);
+        assert_eq!(parts.count(), 1);
+        parts.clear();
+        parts.add(&[2, 1]);
+        assert_eq!(parts.count(), 2);
+    }
+}
