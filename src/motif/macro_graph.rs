@@ -48,7 +48,8 @@ pub fn macro_graph(architecture: &Architecture, cut: &Cut) -> MacroGraph {
     let mut identity = Identity::new(architecture, &labels);
     let hashes: Vec<u64> = occurrences.iter().map(|nodes| identity.of(nodes)).collect();
     let motifs = motifs(architecture, &occurrences, &hashes);
-    let place: BTreeMap<u64, usize> = (0..).zip(&motifs).map(|(at, m)| (m.hash, at)).collect();
+    let places = motifs.iter().enumerate();
+    let place: BTreeMap<u64, usize> = places.map(|(place, motif)| (motif.hash, place)).collect();
     let occurrences = occurrences
         .into_iter()
         .zip(hashes)

@@ -31,9 +31,10 @@ impl Ordered {
     pub(super) fn new(architecture: &Architecture) -> Self {
         let labels = labels(architecture);
         let consumers = architecture.consumers();
-        let near = refined(architecture, &consumers, labels.clone(), NEAR_ROUNDS);
-        let whole = past_and_future(architecture, &consumers, &labels);
-        let far = refined(architecture, &consumers, whole, FAR_ROUNDS);
+        let readers = readers(architecture);
+        let near = refined(architecture, &readers, labels.clone(), NEAR_ROUNDS);
+        let whole = past_and_future(architecture, &readers, &labels);
+        let far = refined(architecture, &readers, whole, FAR_ROUNDS);
         let colours: Vec<[u64; 3]> = (0..labels.len())
             .map(|node| [labels[node], near[node], far[node]])
             .collect();
@@ -47,10 +48,29 @@ impl Ordered {
     }
 }
 
+/// A node that reads another, and at which operand; 0 where the order of operands does not matter.
+type Reader = (NodeIndex, u64);
+
+/// For each node who reads it, once per edge.
+fn readers(architecture: &Architecture) -> Vec<Vec<Reader>> {
+    let mut readers = vec![Vec::new(); architecture.nodes().len()];
+    for (index, node) in (0..).zip(architecture.nodes()) {
+        for (place, edge) in (0..).zip(&node.inputs) {
+            let place = if node.operator.is_commutative() {
+                0
+            } else {
+                place
+            };
+            readers[edge.node as usize].push((index, place));
+        }
+    }
+    readers
+}
+
 /// Weisfeiler-Lehman over operands and readers.
 fn refined(
     architecture: &Architecture,
-    consumers: &[Vec<NodeIndex>],
+    readers: &[Vec<Reader>],
     mut colours: Vec<u64>,
     rounds: usize,
 ) -> Vec<u64> {
@@ -58,11 +78,7 @@ fn refined(
         colours = (0..colours.len())
             .map(|node| {
                 let before = operands(architecture, node, &colours);
-                let mut after: Vec<u64> = consumers[node]
-                    .iter()
-                    .map(|reader| colours[*reader as usize])
-                    .collect();
-                after.sort_unstable();
+                let after = results(&readers[node], &colours);
                 random::sequence(random::sequence(colours[node], before), after)
             })
             .collect();
@@ -73,7 +89,7 @@ fn refined(
 /// A colour that covers everything that flows into a node and everything it flows into.
 fn past_and_future(
     architecture: &Architecture,
-    consumers: &[Vec<NodeIndex>],
+    readers: &[Vec<Reader>],
     labels: &[u64],
 ) -> Vec<u64> {
     let mut past = vec![0; labels.len()];
@@ -82,12 +98,7 @@ fn past_and_future(
     }
     let mut future = vec![0; labels.len()];
     for node in (0..labels.len()).rev() {
-        let mut after: Vec<u64> = consumers[node]
-            .iter()
-            .map(|reader| future[*reader as usize])
-            .collect();
-        after.sort_unstable();
-        future[node] = random::sequence(labels[node], after);
+        future[node] = random::sequence(labels[node], results(&readers[node], &future));
     }
     let both = past.into_iter().zip(future);
     both.map(|(past, future)| random::sequence(past, [future]))
@@ -106,6 +117,16 @@ fn operands(architecture: &Architecture, node: usize, colours: &[u64]) -> Vec<u6
         operands.sort_unstable();
     }
     operands
+}
+
+/// Colours of a node's readers with the operand at which they read it, sorted.
+fn results(readers: &[Reader], colours: &[u64]) -> Vec<u64> {
+    let mut results: Vec<u64> = readers
+        .iter()
+        .map(|(reader, place)| colours[*reader as usize].wrapping_add(*place))
+        .collect();
+    results.sort_unstable();
+    results
 }
 
 fn depth_first(

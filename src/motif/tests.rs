@@ -99,7 +99,7 @@ fn shape_of(graph: &MacroGraph) -> (Vec<Motif>, Vec<(u64, Vec<u64>)>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn every_node_is_in_one_motif_and_values_flow_forward(graph: u64, count in 1usize..150) {
@@ -297,6 +297,24 @@ fn widths_play_no_part() {
         motifs(nodes)
     };
     assert_eq!(with_width(8), with_width(64));
+}
+
+#[test]
+fn operands_of_one_look_are_ordered_by_where_they_are_read() {
+    let cuts: Vec<_> = [[1, 2], [2, 1]]
+        .into_iter()
+        .map(|operands| {
+            let architecture = architecture(vec![
+                node(Operator::Input, &[]),
+                node(Operator::Relu, &[0]),
+                node(Operator::Relu, &[0]),
+                node(Operator::Sub, &operands),
+            ]);
+            let cut = BySize { nodes: 2 }.split(&architecture);
+            shape_of(&macro_graph(&architecture, &cut))
+        })
+        .collect();
+    assert_eq!(cuts[0], cuts[1]);
 }
 
 #[test]

@@ -122,7 +122,6 @@ fn is_projection(inside: &Inside, index: NodeIndex, node: &Node) -> bool {
     let is_added = |reader: &NodeIndex| inside.node(*reader).operator == Operator::Add;
     node.operator == Operator::Conv
         && has_unit_kernel(node)
-        && (inside.is_outside(edge.node) || !inside.node(edge.node).operator.is_learned())
         && matches!(inside.readers(index), [reader] if is_added(reader))
         && reads_only_outside(inside, edge.node)
 }

@@ -1,10 +1,11 @@
 //! Cuts where few values are alive: at the waists of the dataflow.
 //!
 //! Between two blocks of a network fewer values are still to be read than inside either of them:
-//! one in a residual network, one and the skips in a U-Net, one and the encoder's memory in a
-//! decoder. `regions` cuts there, first where the fewest values are alive and then inside whatever
-//! is still larger than [`LARGEST`] or repeats itself in depth. What has no branch at all falls into single operators, which
-//! `units` and `pairs` join into layers: a convolution and its activation, a norm and its product.
+//! one in a residual network, one and the encoder's memory in a decoder. `regions` cuts there, first
+//! where the fewest values are alive and then inside whatever is still larger than [`LARGEST`] or
+//! repeats itself in depth; reads from far away, such as the skips of a U-Net, keep nothing alive.
+//! What has no branch at all falls into single operators, which `units` and `pairs` join into
+//! layers: a convolution and its activation, a norm and its product.
 //!
 //! No step looks at the numbering of nodes, and no function calls itself: hostile graphs are deep.
 
