@@ -10,8 +10,10 @@ mod subjects;
 use criterion::{Criterion, criterion_group, criterion_main};
 use netkin::corpus::Corpus;
 use netkin::engine::{Query, SearchOptions};
+use netkin::graph::{Architecture, Edge, Node, NodeIndex, Operator};
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
+use netkin::motif::{ByCount, BySize, Paper, RandomSizes, Splitter, Waists, macro_graph};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -55,6 +57,57 @@ fn reading(criterion: &mut Criterion) {
     }
 }
 
+/// Copies of a network one after the other, each reading what the last one gave.
+fn stacked(architecture: &Architecture, count: usize) -> Architecture {
+    let mut nodes: Vec<Node> = Vec::with_capacity(count);
+    while nodes.len() < count {
+        let (base, last) = (nodes.len(), nodes.len().checked_sub(1));
+        let copied = architecture.nodes().iter().take(count - base);
+        nodes.extend(copied.map(|node| copy(node, base as NodeIndex, last)));
+    }
+    Architecture::new(None, 0, nodes, Vec::new()).expect("copies only read what is before them")
+}
+
+/// One operator of a copy that begins at `base`; its inputs become what `last` gives.
+fn copy(node: &Node, base: NodeIndex, last: Option<usize>) -> Node {
+    let mut node = node.clone();
+    for edge in &mut node.inputs {
+        edge.node += base;
+    }
+    if let (Operator::Input, Some(last)) = (&node.operator, last) {
+        node.operator = Operator::Relu;
+        node.inputs = vec![Edge::first(last as NodeIndex)];
+    }
+    node
+}
+
+/// Every splitter, and the macro graph, on 10,000 nodes.
+fn splitting(criterion: &mut Criterion) {
+    let limits = Limits::default();
+    let (model, file) = FILES[0];
+    let raw = import::onnx::read(&export(model, file), &limits).expect("it is a model");
+    let architecture = canonical::canonicalise(&raw, &limits).expect("it is an architecture");
+    let large = stacked(&architecture, 10_000);
+    let splitters: [&dyn Splitter; 5] = [
+        &Waists,
+        &Paper,
+        &BySize::default(),
+        &ByCount::default(),
+        &RandomSizes::default(),
+    ];
+    let mut group = criterion.benchmark_group("10,000 nodes");
+    for splitter in splitters {
+        group.bench_function(format!("split: {}", splitter.name()), |bencher| {
+            bencher.iter(|| splitter.split(black_box(&large)));
+        });
+    }
+    let cut = Waists.split(&large);
+    group.bench_function("macro graph", |bencher| {
+        bencher.iter(|| macro_graph(black_box(&large), &cut));
+    });
+    group.finish();
+}
+
 fn stored(assets: &Path) -> Query {
     let bytes = std::fs::read(assets.join("corpus/netkin.corpus")).expect("it was just written");
     let corpus = Corpus::read(bytes).expect("it was just written");
@@ -76,6 +129,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = reading, searching
+    targets = reading, splitting, searching
 }
 criterion_main!(stages);

@@ -15,6 +15,7 @@ pub mod import;
 pub mod index;
 pub mod matrix;
 pub mod model;
+pub mod motif;
 pub mod random;
 pub mod settings;
 pub mod telemetry;

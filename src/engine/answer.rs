@@ -128,6 +128,19 @@ pub struct Operators {
     pub count: usize,
 }
 
+/// How often one motif, a recurring part of a model, occurs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Motifs {
+    /// Its operators in order, after the name of the block where it is a known one.
+    pub name: String,
+    /// Number of operators in it.
+    pub operators: usize,
+    /// Number of occurrences.
+    pub count: usize,
+    /// Hash of its structure, widths ignored, in hexadecimal: equal in every model that has it.
+    pub hash: String,
+}
+
 /// What netkin sees in a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Description {
@@ -139,6 +152,8 @@ pub struct Description {
     pub depth: usize,
     /// Operators, most frequent first.
     pub operators: Vec<Operators>,
+    /// Motifs, most frequent first.
+    pub motifs: Vec<Motifs>,
     /// Operators outside the vocabulary: kept and hashed, but not understood.
     pub unknown_operators: Vec<String>,
 }

@@ -1,11 +1,12 @@
 //! Describe: what netkin sees in a model.
 
-use super::{Description, Engine, Error, Operators, Query};
+use super::{Description, Engine, Error, Motifs, Operators, Query};
 use crate::graph::{Architecture, Operator, OperatorGroup};
+use crate::motif::{Splitter, Waists, macro_graph};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
-    /// Size, digests and operators of `query`.
+    /// Size, digests, operators and motifs of `query`.
     ///
     /// # Errors
     /// When the query cannot be read.
@@ -16,6 +17,7 @@ impl Engine {
             flops: architecture.flops(),
             depth: depth(architecture),
             operators: operators(architecture),
+            motifs: motifs(architecture),
             unknown_operators: unknown_operators(architecture),
             query: understood.summary,
         })
@@ -35,6 +37,19 @@ fn operators(architecture: &Architecture) -> Vec<Operators> {
         .collect();
     operators.sort_by_key(|operator| std::cmp::Reverse(operator.count));
     operators
+}
+
+fn motifs(architecture: &Architecture) -> Vec<Motifs> {
+    let motifs = macro_graph(architecture, &Waists.split(architecture)).motifs;
+    motifs
+        .into_iter()
+        .map(|motif| Motifs {
+            name: motif.name,
+            operators: motif.size,
+            count: motif.count,
+            hash: format!("{:016x}", motif.hash),
+        })
+        .collect()
 }
 
 fn unknown_operators(architecture: &Architecture) -> Vec<String> {

@@ -22,7 +22,7 @@ mod self_check;
 
 pub use answer::{
     Comparison, Description, Difference, EntrySummary, Equality, Hit, ModelState, ModelSummary,
-    Operators, QuerySummary, Relation, SearchAnswer,
+    Motifs, Operators, QuerySummary, Relation, SearchAnswer,
 };
 pub use error::Error;
 pub use filter::{Filter, Range};

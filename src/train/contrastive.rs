@@ -39,7 +39,7 @@ impl Default for Refinement {
             members: 4,
             temperature: 0.05,
             learning_rate: 3e-3,
-            classification: 0.0,
+            classification: 0.3,
         }
     }
 }

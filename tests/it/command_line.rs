@@ -80,6 +80,34 @@ fn a_graph_in_a_file_and_the_cell_it_came_from_are_the_same_design() {
 }
 
 #[test]
+fn a_description_names_motifs_that_hold_every_operator() {
+    let release = Release::new();
+    let describe = |format: &str| {
+        let mut netkin = release.netkin();
+        let arguments = ["describe", "id:nasbench201/plain", "--format", format];
+        netkin.args(arguments).output().unwrap()
+    };
+    let answer = json(&describe("json"));
+    let motifs = answer["motifs"].as_array().unwrap();
+    let number = |value: &serde_json::Value| value.as_u64().unwrap();
+    let held = motifs
+        .iter()
+        .map(|motif| number(&motif["operators"]) * number(&motif["count"]));
+    // The input is a node of a motif, and no operator.
+    assert_eq!(held.sum::<u64>(), number(&answer["query"]["operators"]) + 1);
+    assert!(
+        motifs
+            .iter()
+            .all(|motif| motif["hash"].as_str().unwrap().len() == 16)
+    );
+    let table = String::from_utf8(describe("table").stdout).unwrap();
+    assert!(
+        table.contains(motifs[0]["name"].as_str().unwrap()),
+        "{table}"
+    );
+}
+
+#[test]
 fn an_unknown_entry_is_one_sentence_exit_two_and_a_problem() {
     let release = Release::new();
     let output = release

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the ground up; modules on one floor never name each other.
 const FLOORS: &[&[&str]] = &[
     &["graph", "embedding", "random"],
-    &["import", "matrix"],
+    &["import", "matrix", "motif"],
     &["model", "index", "corpus"],
     &["engine", "eval", "export"],
     &["train", "api"],

@@ -16,6 +16,7 @@ mod floors;
 mod http;
 mod invariants;
 mod models;
+mod motifs;
 mod quantised;
 mod refresh;
 mod release;

@@ -7,6 +7,7 @@ mod evaluate;
 mod exports;
 mod files;
 mod fit;
+mod motifs;
 mod nas;
 mod pack;
 mod provenance;
@@ -92,6 +93,18 @@ enum Command {
         model: PathBuf,
         /// Folder for `agreement.md` and `agreement.json`.
         #[arg(long, default_value = "docs")]
+        out: PathBuf,
+    },
+    /// Writes how known networks of the corpus are cut into motifs.
+    Motifs {
+        /// The corpus.
+        #[arg(long, default_value = "corpus/netkin.corpus")]
+        corpus: PathBuf,
+        /// Entries to cut.
+        #[arg(long = "id", default_values = motifs::KNOWN)]
+        ids: Vec<String>,
+        /// File to write.
+        #[arg(long, default_value = "docs/motifs.md")]
         out: PathBuf,
     },
     /// Puts a model where servers find it, with the embeddings of the corpus, in one step; without
@@ -229,6 +242,10 @@ fn main() -> Result<()> {
                 "{} of {} exports agree with their trace, {} are recalled",
                 total.same_exact, total.exports, total.recalled
             );
+            Ok(())
+        }
+        Command::Motifs { corpus, ids, out } => {
+            println!("{}", motifs::run(&corpus, &ids, &out)?);
             Ok(())
         }
         Command::Publish { model, assets } => {

@@ -1,8 +1,13 @@
 //! Answers as tables for people. Scripts get the engine's objects as JSON, unchanged.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use netkin::engine::{Comparison, Description, Equality, QuerySummary, Relation, SearchAnswer};
+use netkin::engine::{
+    Comparison, Description, Equality, Motifs, QuerySummary, Relation, SearchAnswer,
+};
 use std::fmt::Write;
+
+/// Rows of motifs in a table.
+const MOTIFS_SHOWN: usize = 24;
 
 pub(crate) fn search(answer: &SearchAnswer) -> String {
     let mut table = table(&["#", "similarity", "relation", "id", "family", "source"]);
@@ -41,11 +46,29 @@ pub(crate) fn describe(description: &Description) -> String {
         query.digest,
         query.coarse_digest,
     );
+    let _ = write!(text, "\n{}", motifs(&description.motifs));
     if !description.unknown_operators.is_empty() {
         let unknown = description.unknown_operators.join(", ");
         let _ = write!(text, "\nnot understood: {unknown}");
     }
     text
+}
+
+/// The most frequent motifs; of a model with hundreds of distinct ones the rest is only counted.
+fn motifs(motifs: &[Motifs]) -> String {
+    let mut table = table(&["motif", "operators", "count"]);
+    for motif in motifs.iter().take(MOTIFS_SHOWN) {
+        table.add_row([
+            motif.name.clone(),
+            motif.operators.to_string(),
+            motif.count.to_string(),
+        ]);
+    }
+    right(&mut table, &[1, 2]);
+    match motifs.len().saturating_sub(MOTIFS_SHOWN) {
+        0 => table.to_string(),
+        left => format!("{table}\nand {} more", counted(left, "motif")),
+    }
 }
 
 pub(crate) fn compare(comparison: &Comparison) -> String {
