@@ -4,7 +4,6 @@
 
 #![allow(missing_docs)]
 
-mod padded;
 mod subjects;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -14,17 +13,17 @@ use netkin::graph::{Architecture, Edge, Node, NodeIndex, Operator};
 use netkin::import::{self, Limits, canonical};
 use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::motif::{ByCount, BySize, Paper, RandomSizes, Splitter, Waists, macro_graph};
+use rayon::prelude::*;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Duration;
-use subjects::{FILES, export};
+use subjects::{FILES, export, shipped};
 
 /// As in the programs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn shipped_encoder() -> TokenSetEncoder {
-    let models = std::fs::read_dir(padded::shipped().join("models")).expect("models are shipped");
+    let models = std::fs::read_dir(shipped().join("models")).expect("models are shipped");
     let folders = models.map(|model| model.expect("a folder can be listed").path());
     let newest = folders.max().expect("there is a model");
     let read = |name| std::fs::read(newest.join(name)).expect("a model has both files");
@@ -108,16 +107,31 @@ fn splitting(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn stored(assets: &Path) -> Query {
-    let bytes = std::fs::read(assets.join("corpus/netkin.corpus")).expect("it was just written");
-    let corpus = Corpus::read(bytes).expect("it was just written");
-    Query::Id(corpus.entries()[padded::ENTRIES / 2].id.clone())
+/// Reading the shipped corpus: what a start needs, and every graph on all cores.
+fn corpus(criterion: &mut Criterion) {
+    let path = shipped().join("corpus/netkin.corpus");
+    let bytes = std::fs::read(path).expect("the corpus is part of the repository");
+    let read = || Corpus::read(bytes.clone()).expect("the shipped corpus is whole");
+    let mut group = criterion.benchmark_group("corpus");
+    group.sample_size(10);
+    group.bench_function("metadata", |bencher| bencher.iter(read));
+    let corpus = read();
+    let block = |block| corpus.block_graphs(block).expect("it is whole").1.len();
+    group.bench_function("all graphs", |bencher| {
+        bencher.iter(|| {
+            (0..corpus.block_count())
+                .into_par_iter()
+                .map(block)
+                .sum::<usize>()
+        });
+    });
+    group.finish();
 }
 
 fn searching(criterion: &mut Criterion) {
-    let assets = padded::padded_assets();
-    let engine = subjects::open(assets.path());
-    let entry = stored(assets.path());
+    let engine = subjects::open();
+    let entries = engine.corpus().entries();
+    let entry = Query::Id(entries[entries.len() / 2].id.clone());
     let options = SearchOptions::default();
     criterion.bench_function("search by id", |bencher| {
         bencher.iter(|| engine.search(black_box(&entry), &options));
@@ -129,6 +143,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = reading, splitting, searching
+    targets = reading, splitting, corpus, searching
 }
 criterion_main!(stages);

@@ -3,7 +3,6 @@
 
 #![allow(missing_docs)]
 
-mod padded;
 mod sheet;
 mod subjects;
 
@@ -59,8 +58,7 @@ fn measure(engine: &Engine, queries: &[Query]) -> Vec<Times> {
 }
 
 fn main() {
-    let assets = padded::padded_assets();
-    let engine = subjects::open(assets.path());
+    let engine = subjects::open();
     let (queries, sizes): (Vec<_>, Vec<_>) = FILES
         .iter()
         .map(|(model, file)| subject(model, file))
@@ -71,7 +69,7 @@ fn main() {
         "`cargo bench --bench query`: in one process and on one thread, among {} entries, the ten best, {ROUNDS} rounds in\n\
          which the files take turns. Operators are those of the architecture, nodes those of the file with its\n\
          initialisers.",
-        padded::ENTRIES
+        engine.corpus().entries().len()
     ));
     let rows: Vec<_> = FILES
         .iter()

@@ -3,11 +3,10 @@
 // Every benchmark compiles this file and uses its own part of it.
 #![allow(dead_code, missing_docs)]
 
-use crate::padded;
 use netkin::engine::{Config, Engine};
 use netkin::import::Limits;
 use std::io::Read;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Exports of about 600 nodes each: a model, and the file in its archive.
 pub(crate) const FILES: [(&str, &str); 3] = [
@@ -15,9 +14,15 @@ pub(crate) const FILES: [(&str, &str); 3] = [
     ("segformer", "ts11.onnx"),
     ("efficientnet_v2_s", "bn.onnx"),
 ];
+
+/// Where the shipped corpus and models are.
+pub(crate) fn shipped() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The bytes of an export.
 pub(crate) fn export(model: &str, file: &str) -> Vec<u8> {
-    let folder = padded::shipped().join("tests/data/exports");
+    let folder = shipped().join("tests/data/exports");
     let archive = std::fs::read(folder.join(format!("{model}.tar.zst")));
     let archive = archive.expect("the exports are part of the repository");
     let unpacked = zstd::decode_all(&archive[..]).expect("it is a zstd archive");
@@ -33,13 +38,14 @@ pub(crate) fn export(model: &str, file: &str) -> Vec<u8> {
     panic!("{model} has no {file}");
 }
 
-pub(crate) fn open(assets: &Path) -> Engine {
+/// An engine over them.
+pub(crate) fn open() -> Engine {
     let config = Config {
-        assets_dir: assets.to_owned(),
+        assets_dir: shipped(),
         model: String::new(),
         variant_similarity: 0.8,
         max_k: 1000,
     };
-    let data = assets.join("data");
+    let data = shipped().join("target/bench-data");
     Engine::open(config, Limits::default(), &data, &|_, _| {}).expect("the assets are whole")
 }

@@ -26,7 +26,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dim: 1024,
+            dim: 2048,
             seed: 0,
             groups: [1.0; 5],
             counts: 1.0,
