@@ -43,7 +43,7 @@ pub(crate) fn open() -> Engine {
     let config = Config {
         assets_dir: shipped(),
         model: String::new(),
-        variant_similarity: 0.8,
+        variant_similarity: 0.9,
         max_k: 1000,
     };
     let data = shipped().join("target/bench-data");

@@ -16,7 +16,7 @@ fn engine(state: &Path) -> Engine {
     let config = Config {
         assets_dir: repository(),
         model: String::new(),
-        variant_similarity: 0.8,
+        variant_similarity: 0.9,
         max_k: 100,
     };
     Engine::open(config, Limits::default(), state, &|_, _| {}).unwrap()
