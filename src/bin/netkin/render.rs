@@ -100,16 +100,29 @@ pub(crate) fn compare(comparison: &Comparison) -> String {
     text
 }
 
-/// Two columns: what the stored statistics say, one line a field.
+/// Two columns: what the stored statistics say, one line a number.
 pub(crate) fn fields(value: &serde_json::Value) -> String {
     let mut table = table(&["what", "value"]);
-    for (key, value) in value.as_object().into_iter().flatten() {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        table.add_row([key.replace('_', " "), value]);
+    for (name, value) in leaves("", value) {
+        table.add_row([name, value]);
     }
     table.to_string()
+}
+
+/// Everything in `value` that holds nothing further: the way there, and what it is.
+fn leaves(path: &str, value: &serde_json::Value) -> Vec<(String, String)> {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(key, value)| {
+                let path = format!("{path} {}", key.replace('_', " "));
+                leaves(path.trim_start(), value)
+            })
+            .collect(),
+        Value::String(text) => vec![(path.to_owned(), text.clone())],
+        other => vec![(path.to_owned(), other.to_string())],
+    }
 }
 
 fn summary(query: &QuerySummary) -> String {
@@ -174,5 +187,13 @@ mod tests {
     fn large_numbers_are_grouped() {
         assert_eq!(thousands(11_689_512), "11,689,512");
         assert_eq!(thousands(7), "7");
+    }
+
+    #[test]
+    fn statistics_within_statistics_are_named_by_the_way_there() {
+        let statistics = serde_json::json!({"nas": {"darts": {"cells": 7}}, "corpus_version": "a"});
+        let expected = [("corpus version", "a"), ("nas darts cells", "7")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(leaves("", &statistics), expected);
     }
 }
