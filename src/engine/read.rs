@@ -19,6 +19,12 @@ pub(super) fn stored(
     canonicalised(id, &raw, limits)
 }
 
+/// The raw graphs of a block of the corpus, and the place of the first.
+pub(super) fn block(corpus: &Corpus, block: usize) -> Result<(usize, Vec<RawGraph>), Error> {
+    let graphs = corpus.block_graphs(block);
+    graphs.map_err(|error| unreadable(&format!("block {block} of the corpus"), &error))
+}
+
 /// The architecture in `bytes`, and the name of their format.
 pub(super) fn bytes(
     name: &str,

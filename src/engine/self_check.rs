@@ -7,14 +7,16 @@
 use super::{Engine, Error, read};
 use crate::corpus::Entry;
 use crate::embedding::{Embedding, dot};
+use crate::import::RawGraph;
 use crate::index::Neighbour;
 use crate::random::Random;
-use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Entries that are asked about: enough to see a broken model, a fraction of a second to ask.
-const PROBES: usize = 32;
+/// Blocks of the corpus whose entries are asked about; one at a time is in memory.
+const BLOCKS: usize = 4;
+/// Entries of a block that are asked about: enough in all to see a broken model.
+const PROBES: usize = 8;
 /// Hits compared with those of a full scan, and most designs that may share one embedding.
 const HITS: usize = 16;
 /// What half precision and the order of sums may cost a similarity.
@@ -36,15 +38,12 @@ impl Engine {
         for (entry, embedding) in entries.iter().zip(&self.embeddings) {
             self.check_embedding(entry, embedding)?;
         }
-        let sample = self.sample();
-        // All of them before the first failure is looked at, so that it is always the same one.
-        let outcomes: Vec<_> = sample.par_iter().map(|entry| self.probe(*entry)).collect();
-        let told_apart: Vec<bool> = outcomes.into_iter().collect::<Result<_, Error>>()?;
+        let told_apart = self.probe_sample()?;
         let alone = told_apart.iter().filter(|alone| **alone).count();
-        if alone * 2 < sample.len() {
+        if alone * 2 < told_apart.len() {
             return Err(self.refused(format!(
                 "it tells only {alone} of {} designs from every other one",
-                sample.len()
+                told_apart.len()
             )));
         }
         Ok(())
@@ -69,24 +68,37 @@ impl Engine {
         )))
     }
 
-    fn sample(&self) -> Vec<usize> {
-        let count = self.corpus.entries().len();
-        if count <= PROBES {
+    /// Asks about entries spread over some blocks: for each, whether it is told from all others.
+    fn probe_sample(&self) -> Result<Vec<bool>, Error> {
+        let mut told_apart = Vec::new();
+        for block in self.sampled_blocks() {
+            let (first, graphs) = read::block(&self.corpus, block)?;
+            let apart = graphs.len().div_ceil(PROBES).max(1);
+            for (place, graph) in graphs.iter().enumerate().step_by(apart) {
+                told_apart.push(self.probe(first + place, graph)?);
+            }
+        }
+        Ok(told_apart)
+    }
+
+    fn sampled_blocks(&self) -> BTreeSet<usize> {
+        let count = self.corpus.block_count();
+        if count <= BLOCKS {
             return (0..count).collect();
         }
         let mut random = Random::new(SEED);
         let mut sample = BTreeSet::new();
-        while sample.len() < PROBES {
+        while sample.len() < BLOCKS {
             sample.insert(random.below(count));
         }
-        sample.into_iter().collect()
+        sample
     }
 
     /// Asks about the entry at `own` as if it were new. True when no other design is as near to it
     /// as it is to itself; designs that share their tokens may well be.
-    fn probe(&self, own: usize) -> Result<bool, Error> {
+    fn probe(&self, own: usize, graph: &RawGraph) -> Result<bool, Error> {
         let entry = &self.corpus.entries()[own];
-        let architecture = read::stored(&self.corpus, own, &self.limits)?;
+        let architecture = read::canonicalised(&entry.id, graph, &self.limits)?;
         let query = self.embed(&entry.id, &architecture)?;
         self.check_embedding(entry, &query)?;
         let similarity = query.similarity(&self.embeddings[own]).value();

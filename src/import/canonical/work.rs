@@ -68,16 +68,6 @@ impl Operand {
         }
     }
 
-    /// True for a constant of two dimensions or more whose values differ, as far as they are known:
-    /// a triangle of ones is a table, and one that is the same throughout tells no place from another.
-    pub(super) fn is_table(&self) -> bool {
-        self.as_static().is_some_and(|constant| {
-            let values = constant.values.as_deref();
-            let is_even = |values: &[f64]| values.windows(2).all(|pair| pair[0] == pair[1]);
-            !constant.is_vector() && !values.is_some_and(is_even)
-        })
-    }
-
     pub(super) fn is_data(&self) -> bool {
         matches!(self, Self::Data(..))
     }

@@ -3,7 +3,7 @@
 use super::build::{Builder, Window, is_stack};
 use super::infer::{self, Sliding};
 use super::{fold, quantised, torch};
-use crate::graph::{Attributes, Edge, Key, Operator, OperatorGroup, Shape};
+use crate::graph::{Attributes, Edge, Key, Operator, Shape};
 use crate::import::canonical::work::{Operand, Static};
 use crate::import::{RawNode, RawValue};
 
@@ -939,12 +939,7 @@ fn general(builder: &mut Builder, op: &str, call: &Call<'_>) -> Vec<Operand> {
         }
         _ => call.shape_at(0).cloned(),
     };
-    let mut operands = call.data();
-    if operator.group() == OperatorGroup::Selection {
-        let tables = call.operands.iter().filter(|operand| operand.is_table());
-        operands.extend(tables.cloned());
-    }
-    let first = builder.node(operator, attributes, operands, call.or_stated(inferred));
+    let first = builder.node(operator, attributes, call.data(), call.or_stated(inferred));
     let rest = (1..call.node.shapes.len()).map(|port| match &first {
         Operand::Data(edge, _) => Operand::Data(
             Edge {

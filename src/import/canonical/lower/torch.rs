@@ -3,7 +3,7 @@
 //! Shapes come with the trace, so nothing is inferred here.
 
 use super::build::{Builder, Window, exponent, is_stack};
-use crate::graph::{Attributes, Key, Operator, OperatorGroup, Shape};
+use crate::graph::{Attributes, Key, Operator, Shape};
 use crate::import::canonical::work::{Operand, Static};
 use crate::import::{Map, RawNode, RawValue};
 
@@ -90,12 +90,6 @@ impl<'a> Call<'a> {
             .filter(|operand| operand.is_data())
             .cloned()
             .collect()
-    }
-
-    /// Constants with rows and columns among the arguments.
-    fn tables(&self) -> Vec<Operand> {
-        let arguments = self.args.iter().map(|value| self.value(value));
-        arguments.filter(Operand::is_table).collect()
     }
 
     fn first(&self) -> Operand {
@@ -930,10 +924,7 @@ fn weight_shapes(args: &[RawValue]) -> Vec<&Shape> {
 fn general(builder: &mut Builder, name: &str, call: &Call<'_>) -> Vec<Operand> {
     let operator = plain_operator(name).unwrap_or_else(|| Operator::unknown("torch", name));
     let mut attributes = Attributes::default();
-    let mut data = call.data();
-    if operator.group() == OperatorGroup::Selection {
-        data.extend(call.tables());
-    }
+    let data = call.data();
     if call.has_parameter()
         && matches!(
             operator,

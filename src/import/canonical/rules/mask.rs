@@ -5,7 +5,7 @@
 //! table of them, is: it makes attention causal or local. Whatever is learned is a bias.
 
 use crate::graph::{Operator, OperatorGroup};
-use crate::import::canonical::work::{Operand, Work};
+use crate::import::canonical::work::{Static, Work};
 use std::collections::BTreeSet;
 
 /// What is added to the scores, from the least to the most telling.
@@ -57,9 +57,26 @@ fn is_plain(operator: &Operator) -> bool {
 fn speaks_of_positions(work: &Work, node: usize) -> bool {
     match work.nodes[node].operator {
         Operator::Triangle => true,
-        Operator::Compare if work.data_positions(node).len() > 1 => true,
-        _ => work.nodes[node].operands.iter().any(Operand::is_table),
+        Operator::Compare => work.data_positions(node).len() > 1 || has_table(work, node),
+        Operator::Where | Operator::Logical => has_table(work, node),
+        _ if work.nodes[node].operator.group() == OperatorGroup::Arithmetic => {
+            has_table(work, node)
+        }
+        _ => false,
     }
+}
+
+/// A constant of two dimensions or more, such as a triangle of ones; one that is the same throughout
+/// tells no position from another.
+fn has_table(work: &Work, node: usize) -> bool {
+    let operands = work.nodes[node].operands.iter();
+    let mut constants = operands.filter_map(|operand| operand.as_static());
+    constants.any(|constant| !constant.is_vector() && !is_even(constant))
+}
+
+fn is_even(constant: &Static) -> bool {
+    let values = constant.values.as_deref();
+    values.is_some_and(|values| values.windows(2).all(|pair| pair[0] == pair[1]))
 }
 
 #[cfg(test)]
@@ -98,8 +115,6 @@ mod tests {
         assert_eq!(masked(joined), "attention heads=4 bias=static");
         let one_by_one = "c = Add(s, w:16x16)\na = Add(c, m)";
         assert_eq!(masked(one_by_one), "attention heads=4 bias=static");
-        let chosen = "b = Greater(m, 0.5)\nc = And(b, w:16x16)\na = Where(c, s, -10000.0)";
-        assert_eq!(masked(chosen), "attention heads=4 bias=static");
         let triangle = "t = Trilu(m)\na = Add(s, t)";
         assert_eq!(masked(triangle), "attention heads=4 bias=static");
     }
