@@ -9,6 +9,8 @@ mod cost;
 mod digest;
 mod operator;
 mod shape;
+#[cfg(test)]
+pub(crate) mod testing;
 mod validate;
 
 pub use attribute::{Attributes, Key, Value};

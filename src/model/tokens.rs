@@ -458,17 +458,8 @@ fn width_ratios(view: &View<'_>, all: &mut Vec<u64>) {
 mod tests {
     use super::*;
     use crate::graph::Edge;
+    use crate::graph::testing::node;
     use std::time::{Duration, Instant};
-
-    fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
-        Node {
-            operator,
-            attributes: Attributes::default(),
-            inputs: inputs.iter().copied().map(Edge::first).collect(),
-            shape: None,
-            flops: 0,
-        }
-    }
 
     fn tokens_of(nodes: Vec<Node>) -> Tokens {
         let last = nodes.len() as NodeIndex - 1;

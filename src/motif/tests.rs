@@ -1,6 +1,7 @@
 //! Laws that every splitter keeps, and the shapes that would break a careless one.
 
 use super::*;
+use crate::graph::testing::{node, renumbered};
 use crate::graph::{Attributes, Edge, Key, Node, NodeIndex, Operator};
 use crate::random::Random as Generator;
 use proptest::prelude::*;
@@ -17,16 +18,6 @@ fn splitters() -> Vec<Box<dyn Splitter>> {
         Box::new(RandomSizes::default()),
         Box::new(Waists),
     ]
-}
-
-fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
-    Node {
-        operator,
-        attributes: Attributes::default(),
-        inputs: inputs.iter().copied().map(Edge::first).collect(),
-        shape: None,
-        flops: 0,
-    }
 }
 
 fn architecture(nodes: Vec<Node>) -> Architecture {
@@ -60,30 +51,6 @@ fn random_nodes(seed: u64, count: usize) -> Vec<Node> {
             node
         })
         .collect()
-}
-
-/// The same graph with its nodes in another topological order, and each node's new index.
-fn renumbered(nodes: &[Node], seed: u64) -> (Vec<Node>, Vec<NodeIndex>) {
-    let mut random = Generator::new(seed);
-    let mut place: Vec<Option<NodeIndex>> = vec![None; nodes.len()];
-    let mut order = Vec::new();
-    while order.len() < nodes.len() {
-        let ready: Vec<usize> = (0..nodes.len())
-            .filter(|index| place[*index].is_none())
-            .filter(|index| {
-                let mut inputs = nodes[*index].inputs.iter();
-                inputs.all(|edge| place[edge.node as usize].is_some())
-            })
-            .collect();
-        let next = ready[random.below(ready.len())];
-        place[next] = Some(order.len() as NodeIndex);
-        let mut node = nodes[next].clone();
-        for edge in &mut node.inputs {
-            edge.node = place[edge.node as usize].unwrap();
-        }
-        order.push(node);
-    }
-    (order, place.into_iter().flatten().collect())
 }
 
 /// What of a macro graph no numbering may change: motifs and the edges between them.

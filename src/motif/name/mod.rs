@@ -134,17 +134,8 @@ fn operators(inside: &Inside) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Attributes, Key};
-
-    fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
-        Node {
-            operator,
-            attributes: Attributes::default(),
-            inputs: inputs.iter().copied().map(Edge::first).collect(),
-            shape: None,
-            flops: 0,
-        }
-    }
+    use crate::graph::Key;
+    use crate::graph::testing::node;
 
     fn conv(side: i64, inputs: &[NodeIndex]) -> Node {
         let mut node = node(Operator::Conv, inputs);
