@@ -1,7 +1,6 @@
 //! Graphs for tests: nodes without attributes, and the same graph under another numbering.
 
 use super::{Attributes, Edge, Node, NodeIndex, Operator};
-use crate::random::Random;
 
 pub(crate) fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
     Node {
@@ -14,8 +13,11 @@ pub(crate) fn node(operator: Operator, inputs: &[NodeIndex]) -> Node {
 }
 
 /// The same graph with its nodes in another topological order, and each node's new index.
-pub(crate) fn renumbered(nodes: &[Node], seed: u64) -> (Vec<Node>, Vec<NodeIndex>) {
-    let mut random = Random::new(seed);
+/// `choose` picks one of so many nodes whose inputs have their places.
+pub(crate) fn renumbered(
+    nodes: &[Node],
+    mut choose: impl FnMut(usize) -> usize,
+) -> (Vec<Node>, Vec<NodeIndex>) {
     let mut place: Vec<Option<NodeIndex>> = vec![None; nodes.len()];
     let mut order = Vec::new();
     while order.len() < nodes.len() {
@@ -26,7 +28,7 @@ pub(crate) fn renumbered(nodes: &[Node], seed: u64) -> (Vec<Node>, Vec<NodeIndex
                 inputs.all(|edge| place[edge.node as usize].is_some())
             })
             .collect();
-        let next = ready[random.below(ready.len())];
+        let next = ready[choose(ready.len())];
         place[next] = Some(order.len() as NodeIndex);
         let mut node = nodes[next].clone();
         for edge in &mut node.inputs {

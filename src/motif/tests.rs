@@ -96,7 +96,8 @@ proptest! {
         graph: u64, order: u64, count in 1usize..150,
     ) {
         let nodes = random_nodes(graph, count);
-        let (other, _) = renumbered(&nodes, order);
+        let mut random = Generator::new(order);
+        let (other, _) = renumbered(&nodes, |ready| random.below(ready));
         let (one, other) = (architecture(nodes), architecture(other));
         for splitter in splitters() {
             let graph = |architecture| macro_graph(architecture, &splitter.split(architecture));
@@ -109,7 +110,8 @@ proptest! {
         graph: u64, order: u64, count in 1usize..150,
     ) {
         let nodes = random_nodes(graph, count);
-        let (other, place) = renumbered(&nodes, order);
+        let mut random = Generator::new(order);
+        let (other, place) = renumbered(&nodes, |ready| random.below(ready));
         let parts = |nodes: Vec<Node>, name: &dyn Fn(NodeIndex) -> NodeIndex| {
             let occurrences = Waists.split(&architecture(nodes)).occurrences();
             let mut parts: Vec<Vec<NodeIndex>> = occurrences

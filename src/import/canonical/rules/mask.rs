@@ -57,8 +57,8 @@ fn is_plain(operator: &Operator) -> bool {
 fn speaks_of_positions(work: &Work, node: usize) -> bool {
     match work.nodes[node].operator {
         Operator::Triangle => true,
-        Operator::Compare => work.data_positions(node).len() > 1 || has_table(work, node),
-        Operator::Where | Operator::Logical => has_table(work, node),
+        Operator::Compare => work.data_positions(node).len() > 1,
+        // No other operator of a mask keeps its constants: in a boolean mask a table goes unseen.
         _ if work.nodes[node].operator.group() == OperatorGroup::Arithmetic => {
             has_table(work, node)
         }
