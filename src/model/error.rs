@@ -22,7 +22,7 @@ pub enum Error {
     Weights(String),
     /// A tensor that should be there is not.
     #[error("the weights of the model lack the tensor `{0}`")]
-    MissingTensor(&'static str),
+    MissingTensor(String),
     /// A tensor that nothing would read.
     #[error("the weights of the model hold the tensor `{0}`, which its encoder does not have")]
     ExtraTensor(String),
@@ -30,21 +30,23 @@ pub enum Error {
     #[error("tensor `{tensor}` has shape {found:?}, but config.json asks for {expected:?}")]
     Shape {
         /// Its name.
-        tensor: &'static str,
+        tensor: String,
         /// Its shape in the file.
         found: Vec<usize>,
         /// The shape that follows from the config.
         expected: Vec<usize>,
     },
     /// A tensor of the wrong number format.
-    #[error("tensor `{tensor}` holds {found}, but half-precision floats (F16) are needed")]
+    #[error("tensor `{tensor}` holds {found}, but {needed} are needed")]
     Format {
         /// Its name.
-        tensor: &'static str,
+        tensor: String,
         /// What it holds.
         found: String,
+        /// What it should hold.
+        needed: &'static str,
     },
     /// A weight that is not a number.
     #[error("tensor `{0}` holds a weight that is not finite")]
-    NotFinite(&'static str),
+    NotFinite(String),
 }

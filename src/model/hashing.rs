@@ -3,6 +3,7 @@
 //! Every group becomes a vector of length one and is weighted; the sum is scaled to length one.
 //! Sums run over sorted tokens, which makes the result bit-equal whatever the order of nodes.
 
+use super::Error;
 use super::tokens::{Group, Tokens};
 use crate::random;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,29 @@ impl Default for Config {
             counts: 1.0,
             widths: 0.1,
         }
+    }
+}
+
+/// Largest hashed vector a config may ask for.
+const MAX_DIM: usize = 1 << 16;
+
+impl Config {
+    /// Refuses settings that no tokens could be hashed by.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let refuse = |field, problem: &str| {
+            Err(Error::Setting {
+                field,
+                problem: problem.into(),
+            })
+        };
+        if self.dim == 0 || self.dim > MAX_DIM {
+            return refuse("hashing.dim", "must lie between 1 and 65536");
+        }
+        let mut weights = self.groups.iter().chain([&self.counts, &self.widths]);
+        if weights.any(|weight| !weight.is_finite() || *weight < 0.0) {
+            return refuse("hashing", "has a weight that is negative or not finite");
+        }
+        Ok(())
     }
 }
 

@@ -1,15 +1,20 @@
 //! From an architecture to its embedding.
 //!
-//! [`Encoder`] is the only thing that callers need; [`TokenSetEncoder`] is the one that ships.
+//! [`Encoder`] is the only thing that callers need; [`TokenSetEncoder`] and [`MotifGnn`] are those
+//! that ship.
 //! Encoders are pure: the same architecture and weights give the same bits, whatever the order of
 //! its nodes. Fitting weights belongs to `train`.
 
 mod error;
 pub mod hashing;
+pub mod motif_gnn;
+mod tensors;
 mod token_set;
 pub mod tokens;
 
 pub use error::Error;
+pub use motif_gnn::MotifGnn;
+pub use tensors::Shapes;
 pub use token_set::{Config, TokenSetEncoder};
 
 use crate::embedding::Embedding;
@@ -58,6 +63,7 @@ pub fn load(config: &[u8], weights: &[u8]) -> Result<Box<dyn Encoder>, Error> {
     let kind = manifest(config)?.encoder;
     match kind.as_str() {
         token_set::KIND => Ok(Box::new(TokenSetEncoder::load(config, weights)?)),
+        motif_gnn::KIND => Ok(Box::new(MotifGnn::load(config, weights)?)),
         _ => Err(Error::Setting {
             field: "encoder",
             problem: format!("is `{kind}`, a kind that this version of netkin does not know"),

@@ -6,13 +6,13 @@
 
 use super::{
     Encoder, Error, hashing,
+    tensors::{self, Shapes, Tensors},
     tokens::{VOCABULARY, tokens},
 };
 use crate::embedding::{Embedding, dot};
 use crate::graph::Architecture;
-use half::f16;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What `config.json` calls this encoder.
 pub(super) const KIND: &str = "token_set";
@@ -77,16 +77,12 @@ impl TokenSetEncoder {
         check(&config)?;
         if projection.len() != config.dim * config.hashing.dim {
             return Err(Error::Shape {
-                tensor: PROJECTION,
+                tensor: PROJECTION.into(),
                 found: vec![projection.len()],
                 expected: vec![config.dim, config.hashing.dim],
             });
         }
-        let rounded = projection
-            .iter()
-            .map(|weight| f16::from_f32(*weight).to_f32())
-            .collect();
-        Self::with_projection(config, rounded)
+        Self::with_projection(config, tensors::rounded(projection).into())
     }
 
     /// Reads a model from the bytes of its `config.json` and `model.safetensors`.
@@ -96,41 +92,15 @@ impl TokenSetEncoder {
     pub fn load(config: &[u8], weights: &[u8]) -> Result<Self, Error> {
         let config: Config = serde_json::from_slice(config).map_err(Error::Config)?;
         check(&config)?;
-        let tensors =
-            SafeTensors::deserialize(weights).map_err(|error| Error::Weights(error.to_string()))?;
-        let tensor = tensors
-            .tensor(PROJECTION)
-            .map_err(|_| Error::MissingTensor(PROJECTION))?;
-        let mut names: Vec<&str> = tensors.names();
-        names.sort_unstable();
-        if let Some(extra) = names.into_iter().find(|name| *name != PROJECTION) {
-            return Err(Error::ExtraTensor(extra.to_owned()));
-        }
-        let expected = vec![config.dim, config.hashing.dim];
-        if tensor.shape() != expected {
-            return Err(Error::Shape {
-                tensor: PROJECTION,
-                found: tensor.shape().to_vec(),
-                expected,
-            });
-        }
-        if tensor.dtype() != Dtype::F16 {
-            return Err(Error::Format {
-                tensor: PROJECTION,
-                found: format!("{:?}", tensor.dtype()),
-            });
-        }
-        let (pairs, _) = tensor.data().as_chunks::<2>();
-        let projection = pairs
-            .iter()
-            .map(|bytes| f16::from_le_bytes(*bytes).to_f32())
-            .collect();
-        Self::with_projection(config, projection)
+        let tensors = Tensors::read(weights)?;
+        tensors.has_only(std::iter::once(PROJECTION))?;
+        let projection = tensors.half(PROJECTION, &[config.dim, config.hashing.dim])?;
+        Self::with_projection(config, projection.into())
     }
 
     fn with_projection(config: Config, projection: Box<[f32]>) -> Result<Self, Error> {
         if projection.iter().any(|weight| !weight.is_finite()) {
-            return Err(Error::NotFinite(PROJECTION));
+            return Err(Error::NotFinite(PROJECTION.into()));
         }
         Ok(Self {
             config,
@@ -151,16 +121,10 @@ impl TokenSetEncoder {
         let Some(projection) = &self.projection else {
             return Ok(None);
         };
-        let bytes: Vec<u8> = projection
-            .iter()
-            .flat_map(|weight| f16::from_f32(*weight).to_le_bytes())
-            .collect();
-        let corrupt = |error: safetensors::SafeTensorError| Error::Weights(error.to_string());
         let shape = vec![self.config.dim, self.config.hashing.dim];
-        let tensor = TensorView::new(Dtype::F16, shape, &bytes).map_err(corrupt)?;
-        safetensors::serialize([(PROJECTION, tensor)], None)
-            .map(Some)
-            .map_err(corrupt)
+        let shapes = Shapes::from([(PROJECTION.into(), shape)]);
+        let values = BTreeMap::from([(PROJECTION, &projection[..])]);
+        tensors::write(&shapes, &values, &[]).map(Some)
     }
 
     /// The vector before the projection: what a fit works on.
@@ -208,21 +172,15 @@ fn check(config: &Config) -> Result<(), Error> {
     if config.dim == 0 || config.dim > MAX_DIM {
         return refuse("dim", "must lie between 1 and 65536");
     }
-    if config.hashing.dim == 0 || config.hashing.dim > MAX_DIM {
-        return refuse("hashing.dim", "must lie between 1 and 65536");
-    }
-    let weights = config.hashing.groups.iter();
-    let mut weights = weights.chain([&config.hashing.counts, &config.hashing.widths]);
-    if weights.any(|weight| !weight.is_finite() || *weight < 0.0) {
-        return refuse("hashing", "has a weight that is negative or not finite");
-    }
-    Ok(())
+    config.hashing.check()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graph::{Attributes, Edge, Node, Operator};
+    use half::f16;
+    use safetensors::{Dtype, tensor::TensorView};
 
     fn architecture() -> Architecture {
         let node = |operator, inputs: &[u32]| Node {
