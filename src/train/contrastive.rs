@@ -6,12 +6,11 @@
 //! however many members they have.
 
 use super::Error;
-use crate::random::Random;
-use candle_core::{D, DType, Device, Result, Tensor, Var};
+use super::batches::Batches;
+use super::loss::{contrast, cross_entropy, half_cosine, lengths, numbered};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::f64::consts::PI;
 
 /// Settings of the refinement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,9 +50,6 @@ pub(super) struct Examples<'a> {
     pub(super) vectors: &'a [Vec<f64>],
 }
 
-/// Score that takes an example out of its own softmax.
-const EXCLUDED: f64 = -1e9;
-
 /// `projection`, `[dim, components]` row by row, after `settings.steps` steps.
 ///
 /// # Errors
@@ -69,10 +65,10 @@ pub(super) fn refine(
         return Ok(projection);
     }
     let mut training = Training::new(examples, &projection, settings)?;
-    let mut batches = Batches::new(examples.families, settings, seed);
+    let mut batches = Batches::new(examples.families, settings.families, settings.members, seed);
     for step in 0..settings.steps {
         let batch = batches.next();
-        let loss = training.step(&batch, rate(step, settings))?;
+        let loss = training.step(&batch, settings.learning_rate * half_cosine(step, settings.steps))?;
         if !loss.is_finite() {
             return Err(Error::Diverged { step });
         }
@@ -81,55 +77,6 @@ pub(super) fn refine(
         }
     }
     Ok(training.projection()?)
-}
-
-/// Half a cosine from the first rate to zero.
-fn rate(step: usize, settings: &Refinement) -> f64 {
-    let done = step as f64 / settings.steps as f64;
-    settings.learning_rate * 0.5 * (1.0 + (PI * done).cos())
-}
-
-/// Draws batches of several members of several families.
-struct Batches {
-    families: Vec<Vec<usize>>,
-    chosen: usize,
-    members: usize,
-    random: Random,
-}
-
-impl Batches {
-    fn new(families: &[&str], settings: &Refinement, seed: u64) -> Self {
-        let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, family) in families.iter().enumerate() {
-            members.entry(family).or_default().push(at);
-        }
-        let families: Vec<Vec<usize>> = members.into_values().filter(|all| all.len() > 1).collect();
-        Self {
-            chosen: settings.families.min(families.len()),
-            members: settings.members,
-            families,
-            random: Random::new(seed),
-        }
-    }
-
-    /// Places of examples; those of one family stand together.
-    fn next(&mut self) -> Vec<usize> {
-        draw(&mut self.families, self.chosen, &mut self.random);
-        let mut batch = Vec::with_capacity(self.chosen * self.members);
-        for family in &mut self.families[..self.chosen] {
-            let several = self.members.min(family.len());
-            draw(family, several, &mut self.random);
-            batch.extend_from_slice(&family[..several]);
-        }
-        batch
-    }
-}
-
-/// Moves `count` items that chance chooses to the front.
-fn draw<T>(items: &mut [T], count: usize, random: &mut Random) {
-    for place in 0..count {
-        items.swap(place, place + random.below(items.len() - place));
-    }
 }
 
 /// Weights, what they learn from, and the optimiser.
@@ -212,55 +159,10 @@ impl<'a> Training<'a> {
     }
 }
 
-/// Numbers for names, in order of the names, and how many there are.
-fn numbered(names: &[&str]) -> (Vec<u32>, usize) {
-    let mut numbers: BTreeMap<&str, u32> = names.iter().map(|name| (*name, 0)).collect();
-    for (number, value) in (0..).zip(numbers.values_mut()) {
-        *value = number;
-    }
-    let all = names.iter().map(|name| numbers[name]).collect();
-    (all, numbers.len())
-}
-
-/// Lengths of the rows, as a column.
-fn lengths(rows: &Tensor) -> Result<Tensor> {
-    (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()
-}
-
-/// For each unit row, how unlikely the members of its family are among all others; the mean.
-fn contrast(embeddings: &Tensor, families: &[&str], temperature: f64) -> Result<Tensor> {
-    let count = families.len();
-    let (mut own, mut shares) = (vec![0f32; count * count], vec![0f32; count * count]);
-    for (row, family) in families.iter().enumerate() {
-        own[row * count + row] = EXCLUDED as f32;
-        let same = |other: &usize| *other != row && families[*other] == *family;
-        let relatives: Vec<usize> = (0..count).filter(same).collect();
-        for relative in &relatives {
-            shares[row * count + relative] = 1.0 / (relatives.len() * count) as f32;
-        }
-    }
-    let own = Tensor::from_vec(own, (count, count), &Device::Cpu)?;
-    let shares = Tensor::from_vec(shares, (count, count), &Device::Cpu)?;
-    let scores = ((embeddings.matmul(&embeddings.t()?)? / temperature)? + own)?;
-    (log_softmax(&scores)? * shares)?.sum_all()?.neg()
-}
-
-fn cross_entropy(logits: &Tensor, classes: &[u32]) -> Result<Tensor> {
-    let classes = Tensor::from_slice(classes, (classes.len(), 1), &Device::Cpu)?;
-    log_softmax(logits)?.gather(&classes, 1)?.mean_all()?.neg()
-}
-
-/// Of plain operators, which carry gradients.
-fn log_softmax(scores: &Tensor) -> Result<Tensor> {
-    let largest = scores.max_keepdim(D::Minus1)?.detach();
-    let shifted = scores.broadcast_sub(&largest)?;
-    let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    shifted.broadcast_sub(&total)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     /// Two families that the first component tells apart, and noise in the second.
     fn examples() -> (Vec<&'static str>, Vec<Vec<f64>>) {
@@ -330,23 +232,6 @@ mod tests {
             let gradient = gradients.get(weights).expect("every variable has one");
             let size = gradient.abs().unwrap().sum_all().unwrap();
             assert!(size.to_scalar::<f32>().unwrap() > 0.0);
-        }
-    }
-
-    #[test]
-    fn batches_hold_members_of_the_same_family() {
-        let families = ["a", "a", "b", "b", "b", "c"];
-        let settings = Refinement {
-            families: 2,
-            members: 2,
-            ..Refinement::default()
-        };
-        let mut batches = Batches::new(&families, &settings, 1);
-        for _ in 0..20 {
-            let batch = batches.next();
-            let names: Vec<&str> = batch.iter().map(|place| families[*place]).collect();
-            assert!(names == ["a", "a", "b", "b"] || names == ["b", "b", "a", "a"]);
-            assert!(batch[0] != batch[1] && batch[2] != batch[3]);
         }
     }
 }

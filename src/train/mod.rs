@@ -3,13 +3,24 @@
 //!
 //! The same training examples, settings and seed give the same bytes.
 
+mod batches;
 mod card;
+mod checkpoint;
 mod contrastive;
+mod device;
+pub mod gnn;
+mod log;
+mod loss;
+mod optimiser;
+mod parameters;
+mod stage;
 mod validate;
 mod wccn;
 
 pub use card::model_card;
 pub use contrastive::Refinement;
+pub use device::{DeviceChoice, DeviceError};
+pub use stage::Progress;
 pub use validate::validate;
 pub use wccn::{Whitening, fit_projection};
 
@@ -18,6 +29,7 @@ use crate::model::{self, TokenSetEncoder, hashing, tokens};
 use contrastive::{Examples, refine};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Settings of a fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +79,14 @@ pub enum Error {
         /// The step.
         step: usize,
     },
+    /// A checkpoint or a log could not be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The model refuses what was fitted.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -82,6 +102,24 @@ pub fn fit(
     data_hash: String,
     config: &Config,
 ) -> Result<TokenSetEncoder, Error> {
+    let (hashing, projection) = projection(training, config)?;
+    let model = model::Config {
+        version: version.into(),
+        encoder: "token_set".into(),
+        vocabulary: tokens::VOCABULARY.into(),
+        dim: config.dim.min(hashing.dim),
+        hashing,
+        seed: config.seed,
+        data_hash,
+    };
+    Ok(TokenSetEncoder::fitted(model, &projection)?)
+}
+
+/// How tokens are hashed, and the fitted projection: `[dim, hashing.dim]`.
+fn projection(
+    training: &[&Labelled],
+    config: &Config,
+) -> Result<(hashing::Config, Vec<f32>), Error> {
     let hashing = hashing::Config {
         seed: config.seed,
         ..config.hashing.clone()
@@ -111,16 +149,7 @@ pub fn fit(
         vectors: &vectors,
     };
     let projection = refine(&examples, projection, &config.refinement, config.seed)?;
-    let model = model::Config {
-        version: version.into(),
-        encoder: "token_set".into(),
-        vocabulary: tokens::VOCABULARY.into(),
-        dim: whitening.dim,
-        hashing,
-        seed: config.seed,
-        data_hash,
-    };
-    Ok(TokenSetEncoder::fitted(model, &projection)?)
+    Ok((hashing, projection))
 }
 
 #[cfg(test)]

@@ -32,13 +32,7 @@ pub fn validate(
         .collect();
     let mut metrics = BTreeMap::new();
     for fold in 1..=folds {
-        let inner = protocol::Config {
-            seed: protocol.seed + fold,
-            held_out: HELD_OUT,
-            held_out_members: 0.0,
-            resamplings: 0,
-            ..protocol.clone()
-        };
+        let inner = inner(protocol, fold);
         let training = split::training(&entries, &inner);
         let encoder = fit("validation", &training, data_hash(&entries), config)?;
         let ranker = Vectors::encoded(&entries, &encoder)?;
@@ -50,6 +44,17 @@ pub fn validate(
         }
     }
     Ok(metrics)
+}
+
+/// The rules of one validation fold within the training data of `protocol`.
+pub(super) fn inner(protocol: &protocol::Config, fold: u64) -> protocol::Config {
+    protocol::Config {
+        seed: protocol.seed + fold,
+        held_out: HELD_OUT,
+        held_out_members: 0.0,
+        resamplings: 0,
+        ..protocol.clone()
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::files::{json, read, read_corpus, write};
 use crate::provenance::{machine, today};
 use crate::rankers::{Method, Rankers};
 use crate::trials;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use netkin::corpus::Kind;
 use netkin::eval::baselines::Vectors;
 use netkin::eval::protocol::{self, Outcome, Queries, difference, estimate, evaluate};
@@ -12,14 +12,21 @@ use netkin::eval::report::{OfKind, Report, Results, Row, Seeds, Spread, Tried, m
 use netkin::eval::{Labelled, data_hash, split};
 use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::train::{self, model_card};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Seeds of the fits that are compared.
 const SEEDS: u64 = 3;
 
-pub(crate) fn run(corpus: &Path, model: &Path, exports: &Path, out: &Path) -> Result<()> {
+pub(crate) fn run(
+    corpus: &Path,
+    model: &Path,
+    beside: &[PathBuf],
+    exports: &Path,
+    out: &Path,
+) -> Result<()> {
     let entries = read_corpus(corpus)?;
     let encoder = TokenSetEncoder::load(
         &read(&model.join("config.json"))?,
@@ -34,13 +41,28 @@ pub(crate) fn run(corpus: &Path, model: &Path, exports: &Path, out: &Path) -> Re
     } else {
         Vec::new()
     };
-    let report = report(entries, &encoder, &fitted, exports, validation)?;
+    let beside = beside
+        .iter()
+        .map(|folder| beside_of(folder, &encoder.config().data_hash))
+        .collect::<Result<Vec<_>>>()?;
+    let report = report(entries, &encoder, &beside, &fitted, exports, validation)?;
     let page = markdown(&report);
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     write(&out.join("evaluation.md"), page.as_bytes())?;
     write(&out.join("evaluation.json"), &json(&report)?)?;
     let card = model_card(encoder.config(), &fitted, headline(&report).as_deref());
     write(&model.join("README.md"), card.as_bytes())
+}
+
+/// The model in `folder`, which must have learned from the data that the evaluated one did.
+fn beside_of(folder: &Path, data_hash: &str) -> Result<Box<dyn Encoder>> {
+    let config = read(&folder.join("config.json"))?;
+    let place = || format!("loading the model in {}", folder.display());
+    let about: BTreeMap<String, Value> = serde_json::from_slice(&config).with_context(place)?;
+    if about.get("data_hash") != Some(&Value::from(data_hash)) {
+        bail!("the model in {} learned from other data", folder.display());
+    }
+    netkin::model::load(&config, &read(&folder.join("model.safetensors"))?).with_context(place)
 }
 
 /// The shipped encoder's own numbers, for its card.
@@ -64,6 +86,7 @@ fn headline(report: &Report) -> Option<String> {
 fn report(
     entries: Vec<Labelled>,
     encoder: &TokenSetEncoder,
+    beside: &[Box<dyn Encoder>],
     fitted: &train::Config,
     exports: &Path,
     validation: Vec<Tried>,
@@ -84,7 +107,7 @@ fn report(
     let tests = trials::Tests::new(entries, exports, &config)?;
     let entries = &tests.entries()[..count];
     let training = split::training(entries, &config);
-    let rankers = Rankers::new(tests.entries(), encoder, &training, fitted, config.seed)?;
+    let rankers = Rankers::new(tests.entries(), encoder, beside, &training, fitted, config.seed)?;
     let shared = [
         (Queries::HeldOutFamilies, &refitted[..]),
         (Queries::HeldOutArchitectures, &refitted),
@@ -123,7 +146,7 @@ fn packages(
         .map(|package| {
             let training = split::training_without(entries, package);
             let encoder = train::fit("without a package", &training, data_hash(entries), fitted)?;
-            let rankers = Rankers::new(entries, &encoder, &training, fitted, config.seed)?;
+            let rankers = Rankers::new(entries, &encoder, &[], &training, fitted, config.seed)?;
             let queries = Queries::HeldOutPackage(package.clone());
             results(entries, rankers.methods(), &[], queries, config)
         })
@@ -139,7 +162,10 @@ fn results(
 ) -> Result<Results> {
     let outcomes: Vec<(&str, Outcome)> = methods
         .iter()
-        .map(|(name, ranker)| (*name, evaluate(entries, ranker.as_ref(), &queries, config)))
+        .map(|(name, ranker)| {
+            let outcome = evaluate(entries, ranker.as_ref(), &queries, config);
+            (name.as_str(), outcome)
+        })
         .collect();
     let (_, ours) = outcomes
         .first()

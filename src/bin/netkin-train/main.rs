@@ -9,6 +9,7 @@ mod files;
 mod fit;
 mod motifs;
 mod nas;
+mod network;
 mod pack;
 mod provenance;
 mod publish;
@@ -19,6 +20,7 @@ mod tune;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use network::Stages;
 use std::path::PathBuf;
 
 /// Canonicalising makes many small allocations, and the system's allocator is slow at giving them
@@ -53,6 +55,27 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Trains the motif GNN's first stage: motifs with the contexts they occur in.
+    Motif {
+        #[command(flatten)]
+        training: network::Training,
+    },
+    /// Trains the motif GNN's second stage, graphs with their families, and writes its folder.
+    Graph {
+        #[command(flatten)]
+        training: network::Training,
+        /// Folder to write; its name becomes the version.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Trains both stages of the motif GNN and writes its folder.
+    All {
+        #[command(flatten)]
+        training: network::Training,
+        /// Folder to write; its name becomes the version.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Compares settings of a fit on validation families; the evaluation's queries take no part.
     Tune {
         /// The corpus.
@@ -73,6 +96,10 @@ enum Command {
         /// Folder of the model.
         #[arg(long)]
         model: PathBuf,
+        /// Folder of a model of any kind, trained on the same data, to compare it with; may be
+        /// given again. Held-out packages are asked without it, since it has seen them.
+        #[arg(long)]
+        beside: Vec<PathBuf>,
         /// Folder of the export fixtures.
         #[arg(long, default_value = "tests/data/exports")]
         exports: PathBuf,
@@ -221,6 +248,18 @@ fn main() -> Result<()> {
             out,
             config,
         } => fit::run(&corpus, &out, config.as_deref()),
+        Command::Motif { training } => {
+            println!("{}", network::run(&training, Stages::Motif, None)?);
+            Ok(())
+        }
+        Command::Graph { training, out } => {
+            println!("{}", network::run(&training, Stages::Graph, Some(&out))?);
+            Ok(())
+        }
+        Command::All { training, out } => {
+            println!("{}", network::run(&training, Stages::All, Some(&out))?);
+            Ok(())
+        }
         Command::Tune { corpus, grid, out } => {
             println!("{}", tune::run(&corpus, &grid, &out)?);
             Ok(())
@@ -228,9 +267,10 @@ fn main() -> Result<()> {
         Command::Eval {
             corpus,
             model,
+            beside,
             exports,
             out,
-        } => evaluate::run(&corpus, &model, &exports, &out),
+        } => evaluate::run(&corpus, &model, &beside, &exports, &out),
         Command::Agreement {
             exports,
             corpus,

@@ -4,21 +4,23 @@ use anyhow::Result;
 use netkin::eval::Labelled;
 use netkin::eval::baselines::{Bm25, Chance, Size, TfIdf, Vectors, bags, latent_vectors};
 use netkin::eval::protocol::Ranker;
-use netkin::model::TokenSetEncoder;
+use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::train::{self, Refinement};
 use std::collections::BTreeSet;
 
 /// A ranker with its name in the tables.
-pub(crate) type Method = (&'static str, Box<dyn Ranker>);
+pub(crate) type Method = (String, Box<dyn Ranker>);
 
 /// Rankers over the same entries.
 pub(crate) struct Rankers(Vec<Method>);
 
 impl Rankers {
-    /// Baselines learn from `training`, which is among `entries`, alone.
+    /// Baselines learn from `training`, which is among `entries`, alone; so have the encoders
+    /// `beside`.
     pub(crate) fn new(
         entries: &[Labelled],
         encoder: &TokenSetEncoder,
+        beside: &[Box<dyn Encoder>],
         training: &[&Labelled],
         fitted: &train::Config,
         seed: u64,
@@ -35,7 +37,7 @@ impl Rankers {
             entries: entries.len(),
             seed,
         };
-        Ok(Self(vec![
+        let ours: Vec<(&str, Box<dyn Ranker>)> = vec![
             (
                 "token sets, refined",
                 Box::new(Vectors::encoded(entries, encoder)?),
@@ -64,7 +66,16 @@ impl Rankers {
             ),
             ("size only", Box::new(Size::new(entries))),
             ("random", Box::new(chance)),
-        ]))
+        ];
+        let mut methods: Vec<Method> = ours
+            .into_iter()
+            .map(|(name, ranker)| (name.to_owned(), ranker))
+            .collect();
+        for encoder in beside {
+            let ranker = Box::new(Vectors::encoded(entries, encoder.as_ref())?);
+            methods.push((encoder.version().to_owned(), ranker));
+        }
+        Ok(Self(methods))
     }
 
     pub(crate) fn methods(&self) -> &[Method] {

@@ -123,7 +123,7 @@ fn trial(
 ) -> Trial {
     let outcomes: Vec<(&str, Outcome)> = methods
         .iter()
-        .map(|(name, ranker)| (*name, ask(ranker.as_ref())))
+        .map(|(name, ranker)| (name.as_str(), ask(ranker.as_ref())))
         .collect();
     Trial {
         title: title.into(),

@@ -10,6 +10,8 @@ mod config;
 mod fold;
 mod passing;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub(in crate::model) use config::KIND;
@@ -113,6 +115,11 @@ impl MotifGnn {
     /// When the tensors cannot be laid out.
     pub fn weights(&self) -> Result<Vec<u8>, Error> {
         weights::write(&self.config, &self.weights, &self.table)
+    }
+
+    /// The weights by name, as they are stored.
+    pub fn named_weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// Number of motifs whose vectors are known.
