@@ -113,6 +113,11 @@ impl TokenSetEncoder {
         &self.config
     }
 
+    /// The fitted projection, row by row; `None` without one. `[dim, hashing.dim]`
+    pub fn projection(&self) -> Option<&[f32]> {
+        self.projection.as_deref()
+    }
+
     /// The bytes of `model.safetensors`; `None` without a projection.
     ///
     /// # Errors

@@ -102,24 +102,6 @@ pub fn fit(
     data_hash: String,
     config: &Config,
 ) -> Result<TokenSetEncoder, Error> {
-    let (hashing, projection) = projection(training, config)?;
-    let model = model::Config {
-        version: version.into(),
-        encoder: "token_set".into(),
-        vocabulary: tokens::VOCABULARY.into(),
-        dim: config.dim.min(hashing.dim),
-        hashing,
-        seed: config.seed,
-        data_hash,
-    };
-    Ok(TokenSetEncoder::fitted(model, &projection)?)
-}
-
-/// How tokens are hashed, and the fitted projection: `[dim, hashing.dim]`.
-fn projection(
-    training: &[&Labelled],
-    config: &Config,
-) -> Result<(hashing::Config, Vec<f32>), Error> {
     let hashing = hashing::Config {
         seed: config.seed,
         ..config.hashing.clone()
@@ -149,7 +131,16 @@ fn projection(
         vectors: &vectors,
     };
     let projection = refine(&examples, projection, &config.refinement, config.seed)?;
-    Ok((hashing, projection))
+    let model = model::Config {
+        version: version.into(),
+        encoder: "token_set".into(),
+        vocabulary: tokens::VOCABULARY.into(),
+        dim: whitening.dim,
+        hashing,
+        seed: config.seed,
+        data_hash,
+    };
+    Ok(TokenSetEncoder::fitted(model, &projection)?)
 }
 
 #[cfg(test)]

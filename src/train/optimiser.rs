@@ -21,12 +21,12 @@ pub(super) struct Adam {
 }
 
 impl Adam {
-    /// Moves every weight that has a gradient, at its own rate.
+    /// Moves every weight that has a gradient.
     pub(super) fn step<'a>(
         &mut self,
         weights: impl Iterator<Item = (&'a String, &'a Var)>,
         gradients: &GradStore,
-        rate: impl Fn(&str) -> f64,
+        rate: f64,
     ) -> Result<()> {
         let weights: Vec<(&String, &Var, &Tensor)> = weights
             .filter_map(|(name, weight)| Some((name, weight, gradients.get(weight)?)))
@@ -41,7 +41,7 @@ impl Adam {
             let second = decayed(&mut self.second, name, &gradient.sqr()?, SECOND_DECAY)?;
             let spread = ((second / second_scale)?.sqrt()? + EPSILON)?;
             let change = ((first / first_scale)? / spread)?;
-            weight.set(&(weight.as_tensor() - (change * rate(name))?)?.detach())?;
+            weight.set(&(weight.as_tensor() - (change * rate)?)?.detach())?;
         }
         Ok(())
     }

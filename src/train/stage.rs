@@ -19,8 +19,8 @@ pub(super) trait Stage {
     /// The loss of the next batch.
     fn loss(&mut self) -> candle_core::Result<Tensor>;
 
-    /// The rate at which the weight called `name` learns at `step`.
-    fn rate(&self, name: &str, step: usize) -> f64;
+    /// The rate of `step`.
+    fn rate(&self, step: usize) -> f64;
 
     /// MAP@20 of validation families; none when none are held out.
     fn validation(&self) -> Result<Option<f64>, Error>;
@@ -100,7 +100,6 @@ fn step(stage: &mut dyn Stage, adam: &mut Adam, step: usize) -> Result<f64, Erro
         return Err(Error::Diverged { step });
     }
     let gradients = loss.backward()?;
-    let stage: &dyn Stage = stage;
-    adam.step(stage.weights().iter(), &gradients, |name| stage.rate(name, step))?;
+    adam.step(stage.weights().iter(), &gradients, stage.rate(step))?;
     Ok(value)
 }

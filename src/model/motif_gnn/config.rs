@@ -24,11 +24,11 @@ pub struct Config {
     pub encoder: String,
     /// Which features and motifs it was trained on: [`VOCABULARY`], or it fits none of this program.
     pub vocabulary: String,
-    /// Components of an embedding.
+    /// Components of an embedding: those of the network and those of the token sets.
     pub dim: usize,
     /// Sizes of the network.
     pub network: Network,
-    /// The token sets whose projection the network adds to; none for the network alone.
+    /// The token sets beside the network; none for the network alone.
     pub token_sets: Option<TokenSets>,
     /// Seed of the training.
     pub seed: u64,
@@ -52,6 +52,8 @@ pub struct Network {
     pub hidden: usize,
     /// Rounds of message passing, in a motif as in the macro graph.
     pub rounds: usize,
+    /// Components of what is read out of the macro graph.
+    pub outputs: usize,
 }
 
 impl Default for Network {
@@ -63,6 +65,7 @@ impl Default for Network {
             motif_dim: 64,
             hidden: 128,
             rounds: 3,
+            outputs: 128,
         }
     }
 }
@@ -119,13 +122,17 @@ pub struct TokenSets {
     pub vocabulary: String,
     /// How tokens become the vector that is projected.
     pub hashing: hashing::Config,
+    /// Components of the projection.
+    pub dim: usize,
+    /// Their share of a similarity, between 0 and 1; the rest is the network's.
+    pub share: f32,
 }
 
 impl Config {
     /// Refuses what no weights could fit.
     pub(super) fn check(&self) -> Result<(), Error> {
         let sizes = [
-            ("dim", self.dim),
+            ("network.outputs", self.network.outputs),
             ("network.buckets", self.network.buckets),
             ("network.motif_dim", self.network.motif_dim),
             ("network.hidden", self.network.hidden),
@@ -145,7 +152,15 @@ impl Config {
         if self.network.rounds > MAX_ROUNDS {
             return refuse("network.rounds", "must be at most 16".into());
         }
-        self.token_sets.as_ref().map_or(Ok(()), TokenSets::check)
+        let mut dim = self.network.outputs;
+        if let Some(token_sets) = &self.token_sets {
+            token_sets.check()?;
+            dim += token_sets.dim;
+        }
+        if self.dim != dim {
+            return refuse("dim", format!("is not {dim}, as its parts together"));
+        }
+        Ok(())
     }
 }
 
@@ -157,6 +172,12 @@ impl TokenSets {
                 tokens::VOCABULARY
             );
             return refuse("token_sets.vocabulary", problem);
+        }
+        if self.dim == 0 || self.dim > MAX_SIZE {
+            return refuse("token_sets.dim", "must lie between 1 and 65536".into());
+        }
+        if !(0.0..=1.0).contains(&self.share) {
+            return refuse("token_sets.share", "must lie between 0 and 1".into());
         }
         self.hashing.check()
     }

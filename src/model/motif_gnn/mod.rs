@@ -2,8 +2,8 @@
 //!
 //! A motif's vector depends on its hash alone, so those of known motifs are a table and a query
 //! costs look-ups and one pass over the distinct neighbourhoods of its macro graph (`fold`). The
-//! projected token sets are added at the end: training starts from them and can only add. The same
-//! layers over the cut into single nodes are the baselines GCN and GAT on the flat graph. Never
+//! projected token sets stand beside what the network reads out, so that a similarity is a weighted
+//! mean of both. The same layers over the cut into single nodes are the baselines GCN and GAT on the flat graph. Never
 //! touches the disk, knows nothing of gradients.
 
 mod config;
@@ -19,7 +19,7 @@ pub use config::{Config, Cutting, Network, Passing, TokenSets, VOCABULARY};
 pub use fold::{Counted, Digraph, Fold, Folded, Row, signature};
 pub use passing::{EPSILON, LARGEST_SCORE, LEAK, around, pool_weights};
 pub use sketch::{MotifGraph, Sketch, context};
-pub use weights::{BUCKETS, INPUT, PROJECTION, READOUT, Table, Weights, level, shapes};
+pub use weights::{BUCKETS, INPUT, PROJECTION, Table, Weights, level, shapes};
 
 use super::{Encoder, Error, hashing, tensors, tokens::tokens};
 use crate::embedding::Embedding;
@@ -40,7 +40,7 @@ pub struct MotifGnn {
     motifs: MotifEncoder,
     input: Linear, // [hidden, motif_dim]
     graph: Level,
-    projection: Option<(hashing::Config, Linear)>, // [dim, hashing.dim]
+    token_sets: Option<(TokenSets, Linear)>, // [token_sets.dim, hashing.dim]
     /// What the parts above were made of.
     weights: Weights,
 }
@@ -88,16 +88,15 @@ impl MotifGnn {
             ..
         } = config.network;
         let mut parts = weights.clone();
-        let projection = config.token_sets.as_ref().map(|token_sets| {
-            let hashing = token_sets.hashing.clone();
-            let linear = Linear::new(&mut parts, PROJECTION, hashing.dim);
-            (hashing, linear)
+        let token_sets = config.token_sets.clone().map(|token_sets| {
+            let linear = Linear::new(&mut parts, PROJECTION, token_sets.hashing.dim);
+            (token_sets, linear)
         });
         Self {
             motifs: MotifEncoder::new(&config.network, &mut parts),
             input: Linear::new(&mut parts, INPUT, motif_dim),
             graph: Level::new(&mut parts, "macro", hidden, rounds, passing),
-            projection,
+            token_sets,
             weights,
             table,
             config,
@@ -127,7 +126,7 @@ impl MotifGnn {
         self.table.hashes.len()
     }
 
-    /// What the network reads out of the macro graph, before token sets are added. `[dim]`
+    /// What the network reads out of the macro graph. `[outputs]`
     fn structure(&self, sketch: &Sketch) -> Vec<f32> {
         let unknown = sketch.motifs.iter();
         let unknown = unknown.filter(|(hash, _)| self.table.get(**hash).is_none());
@@ -157,13 +156,21 @@ impl Encoder for MotifGnn {
 
     fn encode(&self, architecture: &Architecture) -> Result<Embedding, Error> {
         let sketch = Sketch::new(architecture, self.config.network.splitter);
-        let mut values = self.structure(&sketch);
-        if let Some((hashing, projection)) = &self.projection {
-            let projected = projection.of(&hashing::hashed(&tokens(architecture), hashing));
-            add_scaled(&mut values, 1.0, &projected);
-        }
-        Ok(Embedding::normalised(values)?)
+        let structure = Embedding::normalised(self.structure(&sketch))?;
+        let Some((token_sets, projection)) = &self.token_sets else {
+            return Ok(structure);
+        };
+        let hashed = hashing::hashed(&tokens(architecture), &token_sets.hashing);
+        let projected = Embedding::normalised(projection.of(&hashed))?;
+        Ok(Embedding::normalised(side_by_side(&projected, &structure, token_sets.share))?)
     }
+}
+
+/// A vector whose products are weighted means of those of its parts; `share` is that of `one`.
+fn side_by_side(one: &Embedding, other: &Embedding, share: f32) -> Vec<f32> {
+    let one = one.as_slice().iter().map(|value| value * share.sqrt());
+    let other = other.as_slice().iter();
+    one.chain(other.map(|value| value * (1.0 - share).sqrt())).collect()
 }
 
 /// From a motif to its vector.

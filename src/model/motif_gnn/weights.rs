@@ -11,8 +11,6 @@ pub const BUCKETS: &str = "motif.buckets";
 pub const INPUT: &str = "macro.input";
 /// The projection of the token sets.
 pub const PROJECTION: &str = "tokens.projection";
-/// What reads the embedding out of the macro graph.
-pub const READOUT: &str = "macro.readout";
 const HASHES: &str = "table.hashes";
 const VECTORS: &str = "table.vectors";
 
@@ -88,6 +86,7 @@ pub fn shapes(config: &Config) -> Shapes {
         motif_dim,
         hidden,
         rounds,
+        outputs,
         ..
     } = config.network;
     let mut shapes = Shapes::from([
@@ -95,9 +94,10 @@ pub fn shapes(config: &Config) -> Shapes {
         (INPUT.into(), vec![hidden, motif_dim]),
     ]);
     level(&mut shapes, "motif", motif_dim, motif_dim, rounds, Passing::Directed);
-    level(&mut shapes, "macro", hidden, config.dim, rounds, passing);
+    level(&mut shapes, "macro", hidden, outputs, rounds, passing);
     if let Some(token_sets) = &config.token_sets {
-        shapes.insert(PROJECTION.into(), vec![config.dim, token_sets.hashing.dim]);
+        let shape = vec![token_sets.dim, token_sets.hashing.dim];
+        shapes.insert(PROJECTION.into(), shape);
     }
     shapes
 }

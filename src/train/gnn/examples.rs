@@ -5,13 +5,14 @@ use crate::train::parameters::Parameters;
 use super::plan::Plan;
 use super::sparse::Sparse;
 use super::views::view;
+use crate::embedding::Embedding;
 use crate::eval::Labelled;
 use crate::model::motif_gnn::{
-    BUCKETS, Fold, Folded, INPUT, MotifGraph, Network, PROJECTION, Passing, Sketch, bucket,
+    BUCKETS, Fold, Folded, INPUT, MotifGraph, Network, Passing, Sketch, bucket,
 };
-use crate::model::{hashing, tokens};
+use crate::model::{Encoder, Error, TokenSetEncoder};
 use crate::random::{self, Random};
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -33,8 +34,8 @@ pub(super) struct Examples {
     fold: Fold,
     /// Of each example the graph itself and its other views.
     views: Vec<Vec<Folded>>,
-    /// Of each example the hashed token sets; empty without them.
-    tokens: Vec<Vec<f32>>,
+    /// Of each example the embedding by its token sets; empty without them.
+    tokens: Vec<Embedding>,
 }
 
 impl Motifs {
@@ -82,20 +83,18 @@ impl Examples {
     pub(super) fn new(
         entries: &[&Labelled],
         network: &Network,
-        hashing: Option<&hashing::Config>,
+        fitted: Option<&TokenSetEncoder>,
         views: usize,
         seed: u64,
-    ) -> Self {
+    ) -> std::result::Result<Self, Error> {
         let sketches: Vec<Sketch> = entries
             .par_iter()
             .map(|entry| Sketch::new(&entry.architecture, network.splitter))
             .collect();
-        let tokens = hashing.map_or_else(Vec::new, |hashing| {
-            let hashed = entries
-                .par_iter()
-                .map(|entry| hashing::hashed(&tokens::tokens(&entry.architecture), hashing));
-            hashed.collect()
-        });
+        let tokens = fitted.map_or(Ok(Vec::new()), |fitted| {
+            let entries = entries.par_iter();
+            entries.map(|entry| fitted.encode(&entry.architecture)).collect()
+        })?;
         let mut fold = Fold::new(network.rounds);
         let views = entries.iter().zip(&sketches).map(|(entry, sketch)| {
             let mut random = Random::new(random::sequence(seed, [random::text(&entry.id)]));
@@ -111,14 +110,14 @@ impl Examples {
             }
         }
         let motifs: Vec<&MotifGraph> = fold.colours().iter().map(|hash| &known[hash]).collect();
-        Self {
+        Ok(Self {
             motifs: Motifs::new(network, &motifs),
             network: network.clone(),
             known,
             fold,
             views,
             tokens,
-        }
+        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -145,20 +144,18 @@ impl Examples {
         level(weights, "macro", &plan, first)
     }
 
-    /// The projected token sets of these examples; none without token sets. `[examples, dim]`
+    /// The embeddings of these examples by their token sets; none without them. `[examples, dim]`
     pub(super) fn projected(
         &self,
         batch: &[(usize, usize)],
-        weights: &Parameters,
+        device: &Device,
     ) -> Result<Option<Tensor>> {
-        if self.tokens.is_empty() {
+        let Some(first) = self.tokens.first() else {
             return Ok(None);
-        }
-        let projection = weights.get(PROJECTION)?;
-        let tokens = batch.iter().flat_map(|(at, _)| &self.tokens[*at]).copied();
-        let shape = (batch.len(), projection.dim(1)?);
-        let tokens = Tensor::from_vec(tokens.collect(), shape, projection.device())?;
-        tokens.matmul(&projection.t()?).map(Some)
+        };
+        let tokens = batch.iter().flat_map(|(at, _)| self.tokens[*at].as_slice());
+        let shape = (batch.len(), first.dim());
+        Tensor::from_vec(tokens.copied().collect(), shape, device).map(Some)
     }
 
     /// The mean of an example's distinct motif vectors: what motifs alone tell. `[motif_dim]`

@@ -1,13 +1,14 @@
 //! Stage 2: members of a family attract each other and repel the rest of their batch (supervised
 //! contrastive learning, as in `contrastive`), and coarse families are told apart.
 //!
-//! The network's last layer starts at zero beside token sets, so training starts from their closed
-//! form.
+//! What counts is the similarity beside token sets, which stay as they were fitted: the network
+//! learns most where they err.
 
 use super::examples::{CHUNK, Examples};
 use crate::train::parameters::Parameters;
 use super::{Config, Data, GraphSettings, Learned, examples};
-use crate::model::motif_gnn::{self, MotifGraph, PROJECTION, READOUT, shapes};
+use crate::model::TokenSetEncoder;
+use crate::model::motif_gnn::{self, MotifGraph, PROJECTION, shapes};
 use crate::random::{self, Random};
 use crate::train::Error;
 use crate::train::batches::Batches;
@@ -23,6 +24,9 @@ pub(super) struct GraphStage<'a> {
     data: &'a Data,
     settings: &'a GraphSettings,
     examples: Examples,
+    /// The share of token sets in a similarity.
+    share: f64,
+    device: Device,
     weights: Parameters,
     families: Vec<&'a str>,
     /// Coarse families of the entries, by number.
@@ -36,6 +40,7 @@ impl<'a> GraphStage<'a> {
         data: &'a Data,
         config: &'a Config,
         model: &motif_gnn::Config,
+        fitted: Option<&TokenSetEncoder>,
         device: &Device,
     ) -> std::result::Result<Self, Error> {
         let of = |family: fn(&crate::eval::Labelled) -> &str| -> Vec<&'a str> {
@@ -44,12 +49,9 @@ impl<'a> GraphStage<'a> {
         let families = of(|entry| &entry.family);
         let (coarse, classes) = numbered(&of(|entry| &entry.coarse_family));
         let mut shapes = shapes(model);
-        shapes.insert(CLASSES.into(), vec![classes, config.dim]);
+        shapes.remove(PROJECTION);
+        shapes.insert(CLASSES.into(), vec![classes, model.dim]);
         let weights = Parameters::seeded(&shapes, config.seed, device)?;
-        let hashing = model.token_sets.as_ref().map(|token_sets| &token_sets.hashing);
-        if hashing.is_some() {
-            weights.set(READOUT, &vec![0.0; shapes[READOUT].iter().product()])?;
-        }
         let learned: Vec<&str> = data.training.iter().map(|at| families[*at]).collect();
         let settings = &config.graph;
         let batches = Batches::new(&learned, settings.families, settings.members, config.seed);
@@ -59,33 +61,15 @@ impl<'a> GraphStage<'a> {
         Ok(Self {
             data,
             settings,
-            examples: examples(data, config, hashing, settings.views),
+            examples: examples(data, config, fitted, settings.views)?,
+            share: f64::from(config.share),
+            device: device.clone(),
             weights,
             families,
             coarse,
             batches,
             views: Random::new(random::sequence(config.seed, [2])),
         })
-    }
-
-    /// What the weight called `name` starts from.
-    pub(super) fn start(&self, name: &str, values: &[f32]) -> Result<()> {
-        if name != PROJECTION || values.is_empty() {
-            return self.weights.set(name, values);
-        }
-        // Scaled so that projections have length one on average, which is what the rate is for.
-        self.weights.set(name, values)?;
-        let some: Vec<(usize, usize)> = (0..self.examples.len()).map(|at| (at, 0)).collect();
-        let (mut sum, mut count) = (0.0, 0);
-        for some in some.chunks(CHUNK) {
-            if let Some(projected) = self.examples.projected(some, &self.weights)? {
-                sum += lengths(&projected)?.sum_all()?.to_scalar::<f32>()?;
-                count += some.len();
-            }
-        }
-        let scale = count as f32 / sum.max(f32::MIN_POSITIVE);
-        let scaled: Vec<f32> = values.iter().map(|value| value * scale).collect();
-        self.weights.set(name, &scaled)
     }
 
     /// The weights of the model, and the motifs that it knows.
@@ -104,19 +88,22 @@ impl<'a> GraphStage<'a> {
             .collect()
     }
 
-    /// Embeddings before they are scaled, and what the network alone gives.
+    /// Embeddings, and what the network alone makes of the same graphs.
     fn embedded(&self, batch: &[(usize, usize)]) -> Result<(Tensor, Tensor)> {
         let structure = self.examples.structure(batch, &self.weights)?;
-        let whole = match self.examples.projected(batch, &self.weights)? {
-            Some(projected) => (projected + &structure)?,
+        let structure = structure.broadcast_div(&lengths(&structure)?)?;
+        let whole = match self.examples.projected(batch, &self.device)? {
+            Some(projected) => {
+                let parts = [
+                    (projected * self.share.sqrt())?,
+                    (&structure * (1.0 - self.share).sqrt())?,
+                ];
+                Tensor::cat(&parts, 1)?
+            }
             None => structure.clone(),
         };
         Ok((whole, structure))
     }
-}
-
-fn unit(rows: &Tensor) -> Result<Tensor> {
-    rows.broadcast_div(&lengths(rows)?)
 }
 
 impl Stage for GraphStage<'_> {
@@ -133,8 +120,7 @@ impl Stage for GraphStage<'_> {
         let families: Vec<&str> = batch.iter().map(|(at, _)| self.families[*at]).collect();
         let coarse: Vec<u32> = batch.iter().map(|(at, _)| self.coarse[*at]).collect();
         let temperature = self.settings.temperature;
-        let (whole, structure) = self.embedded(&batch)?;
-        let embeddings = unit(&whole)?;
+        let (embeddings, structure) = self.embedded(&batch)?;
         let mut loss = contrast(&embeddings, &families, temperature)?;
         if self.settings.classification > 0.0 {
             let logits = embeddings.matmul(&self.weights.get(CLASSES)?.t()?)?;
@@ -142,18 +128,14 @@ impl Stage for GraphStage<'_> {
             loss = (loss + (told * self.settings.classification)?)?;
         }
         if self.settings.alone > 0.0 {
-            let alone = contrast(&unit(&structure)?, &families, temperature)?;
+            let alone = contrast(&structure, &families, temperature)?;
             loss = (loss + (alone * self.settings.alone)?)?;
         }
         Ok(loss)
     }
 
-    fn rate(&self, name: &str, step: usize) -> f64 {
-        let first = match name {
-            PROJECTION | CLASSES => self.settings.projection_rate,
-            _ => self.settings.learning_rate,
-        };
-        first * half_cosine(step, self.settings.steps)
+    fn rate(&self, step: usize) -> f64 {
+        self.settings.learning_rate * half_cosine(step, self.settings.steps)
     }
 
     fn validation(&self) -> std::result::Result<Option<f64>, Error> {
@@ -164,8 +146,8 @@ impl Stage for GraphStage<'_> {
         let (mut whole, mut alone) = (Vec::new(), Vec::new());
         for some in all.chunks(CHUNK) {
             let (embedded, structure) = self.embedded(some)?;
-            whole.extend(unit(&embedded)?.to_vec2()?);
-            alone.extend(unit(&structure)?.to_vec2()?);
+            whole.extend(embedded.to_vec2()?);
+            alone.extend(structure.to_vec2()?);
         }
         let alone = self.data.map(alone);
         eprintln!("ALONE {alone:?}");

@@ -1,7 +1,7 @@
 //! Trains the motif GNN in two stages: motifs with their contexts, then graphs with their families.
 //!
-//! Stage 1 (`motif_stage`) learns what motifs are; stage 2 (`graph_stage`) goes on from its weights
-//! and from the closed form of the token sets. Both see the training split alone.
+//! Stage 1 (`motif_stage`) learns what motifs are; stage 2 (`graph_stage`) goes on from its weights,
+//! beside token sets that are fitted first and stay. All see the training split alone.
 
 mod contexts;
 mod examples;
@@ -14,13 +14,13 @@ mod sparse;
 mod tests;
 mod views;
 
-use super::stage::{Progress, Schedule, run};
+use super::stage::{Progress, Schedule, Stage, run};
 use super::Error;
 use crate::eval::baselines::Vectors;
 use crate::eval::protocol::{self, Queries, estimate, evaluate};
 use crate::eval::{Labelled, data_hash, split};
 use crate::model::motif_gnn::{self, Network, PROJECTION, TokenSets, Weights};
-use crate::model::{MotifGnn, tokens};
+use crate::model::{MotifGnn, TokenSetEncoder, tokens};
 use candle_core::Device;
 use examples::Examples;
 use graph_stage::GraphStage;
@@ -33,12 +33,12 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Components of an embedding.
-    pub dim: usize,
     /// Sizes of the network.
     pub network: Network,
-    /// The fit of the token sets that the network adds to; `null` for the network alone.
+    /// The fit of the token sets beside the network; `null` for the network alone.
     pub token_sets: Option<super::Config>,
+    /// The share of token sets in a similarity; the rest is the network's.
+    pub share: f32,
     /// Stage 1.
     pub motif: MotifSettings,
     /// Stage 2.
@@ -79,10 +79,8 @@ pub struct GraphSettings {
     pub views: usize,
     /// What similarities are divided by: the smaller, the more the nearest count.
     pub temperature: f64,
-    /// Rate of the network's first step; it falls to zero along half a cosine.
+    /// Rate of the first step; it falls to zero along half a cosine.
     pub learning_rate: f64,
-    /// The same of the projection of token sets.
-    pub projection_rate: f64,
     /// Weight of the classification of coarse families beside the contrast.
     pub classification: f64,
     /// Weight of the same contrast by the network without token sets.
@@ -92,9 +90,9 @@ pub struct GraphSettings {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dim: 256,
             network: Network::default(),
             token_sets: Some(super::Config::default()),
+            share: 0.7,
             motif: MotifSettings::default(),
             graph: GraphSettings::default(),
             every: 250,
@@ -124,7 +122,6 @@ impl Default for GraphSettings {
             views: 1,
             temperature: 0.05,
             learning_rate: 1e-3,
-            projection_rate: 1e-3,
             classification: 0.3,
             alone: 0.5,
         }
@@ -210,7 +207,6 @@ pub fn train_motifs(
 ) -> Result<Learned, Error> {
     let mut stage = MotifStage::new(data, config, &around.device)?;
     stage_run(&mut stage, "motif", config.motif.steps, data, config, around)?;
-    use super::stage::Stage;
     Ok(stage.weights().values(|name| name.starts_with("motif."))?)
 }
 
@@ -225,41 +221,44 @@ pub fn train_graphs(
     motifs: &Learned,
     around: &Surroundings<'_>,
 ) -> Result<MotifGnn, Error> {
-    let (token_sets, projection) = match &config.token_sets {
-        None => (None, Vec::new()),
-        Some(fit) => {
-            let fit = super::Config {
-                dim: config.dim,
-                seed: config.seed,
-                ..fit.clone()
-            };
-            let (hashing, projection) = super::projection(&data.learned(), &fit)?;
-            let vocabulary = tokens::VOCABULARY.into();
-            (Some(TokenSets { vocabulary, hashing }), projection)
-        }
-    };
+    let fitted = config.token_sets.as_ref().map(|fit| {
+        let fit = super::Config {
+            seed: config.seed,
+            ..fit.clone()
+        };
+        super::fit("token sets", &data.learned(), data.hash.clone(), &fit)
+    });
+    let fitted = fitted.transpose()?;
+    let token_sets = fitted.as_ref().map(|fitted| TokenSets {
+        vocabulary: tokens::VOCABULARY.into(),
+        hashing: fitted.config().hashing.clone(),
+        dim: fitted.config().dim,
+        share: config.share,
+    });
     let model = motif_gnn::Config {
         version: version.into(),
         encoder: "motif_gnn".into(),
         vocabulary: motif_gnn::VOCABULARY.into(),
-        dim: config.dim,
+        dim: config.network.outputs + token_sets.as_ref().map_or(0, |of| of.dim),
         network: config.network.clone(),
         token_sets,
         seed: config.seed,
         data_hash: data.hash.clone(),
     };
-    let mut stage = GraphStage::new(data, config, &model, &around.device)?;
+    let mut stage = GraphStage::new(data, config, &model, fitted.as_ref(), &around.device)?;
     for (name, values) in motifs {
-        stage.start(name, values)?;
+        stage.weights().set(name, values)?;
     }
-    stage.start(PROJECTION, &projection)?;
     stage_run(&mut stage, "graph", config.graph.steps, data, config, around)?;
-    let (weights, known) = stage.finish()?;
+    let (mut weights, known) = stage.finish()?;
+    if let Some(projection) = fitted.as_ref().and_then(TokenSetEncoder::projection) {
+        weights.insert(PROJECTION.into(), projection.to_vec());
+    }
     Ok(MotifGnn::new(model.clone(), Weights::new(&model, weights)?, &known)?)
 }
 
 fn stage_run(
-    stage: &mut dyn super::stage::Stage,
+    stage: &mut dyn Stage,
     name: &'static str,
     steps: usize,
     data: &Data,
@@ -280,6 +279,12 @@ fn stage_run(
 }
 
 /// All examples of `data`, folded.
-fn examples(data: &Data, config: &Config, hashing: Option<&crate::model::hashing::Config>, views: usize) -> Examples {
-    Examples::new(&data.all(), &config.network, hashing, views, config.seed)
+fn examples(
+    data: &Data,
+    config: &Config,
+    fitted: Option<&TokenSetEncoder>,
+    views: usize,
+) -> Result<Examples, Error> {
+    let entries = data.all();
+    Ok(Examples::new(&entries, &config.network, fitted, views, config.seed)?)
 }

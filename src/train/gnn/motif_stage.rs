@@ -62,7 +62,10 @@ impl<'a> MotifStage<'a> {
             of_motif,
             random: Random::new(random::sequence(config.seed, [1])),
             weights: Parameters::seeded(&shapes, config.seed, device)?,
-            examples: data.judge.is_some().then(|| examples(data, config, None, 0)),
+            examples: match &data.judge {
+                Some(_) => Some(examples(data, config, None, 0)?),
+                None => None,
+            },
         })
     }
 
@@ -107,7 +110,7 @@ impl Stage for MotifStage<'_> {
         paired_contrast(&motifs, &contexts, &sets, self.settings.temperature)
     }
 
-    fn rate(&self, _: &str, step: usize) -> f64 {
+    fn rate(&self, step: usize) -> f64 {
         self.settings.learning_rate * half_cosine(step, self.settings.steps)
     }
 

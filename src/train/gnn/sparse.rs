@@ -3,7 +3,6 @@
 //! On the processor one fused operator, several times faster than candle's gather, scale and
 //! scatter one after another; elsewhere those.
 
-use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Device, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
