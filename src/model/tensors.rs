@@ -90,7 +90,9 @@ impl<'a> Tensors<'a> {
 /// What half precision makes of weights.
 pub(super) fn rounded(weights: &[f32]) -> Vec<f32> {
     let weights = weights.iter();
-    weights.map(|weight| f16::from_f32(*weight).to_f32()).collect()
+    weights
+        .map(|weight| f16::from_f32(*weight).to_f32())
+        .collect()
 }
 
 /// The bytes of a file with these tensors: floats in half precision, then whole numbers.
@@ -104,7 +106,9 @@ pub(super) fn write(
     for (name, shape) in shapes {
         let values = floats.get(name.as_str());
         let values = values.ok_or_else(|| Error::MissingTensor(name.clone()))?;
-        let bytes = values.iter().map(|value| f16::from_f32(*value).to_le_bytes());
+        let bytes = values
+            .iter()
+            .map(|value| f16::from_f32(*value).to_le_bytes());
         tensors.push((name, Dtype::F16, shape.clone(), bytes.flatten().collect()));
     }
     for (name, values) in integers {

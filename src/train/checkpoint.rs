@@ -5,8 +5,8 @@
 //! go on from, and going on gives the bytes of a training that was never cut off.
 
 use super::Error;
-use super::parameters::Parameters;
 use super::optimiser::Adam;
+use super::parameters::Parameters;
 use candle_core::{Device, Tensor, safetensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

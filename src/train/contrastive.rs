@@ -68,7 +68,10 @@ pub(super) fn refine(
     let mut batches = Batches::new(examples.families, settings.families, settings.members, seed);
     for step in 0..settings.steps {
         let batch = batches.next();
-        let loss = training.step(&batch, settings.learning_rate * half_cosine(step, settings.steps))?;
+        let loss = training.step(
+            &batch,
+            settings.learning_rate * half_cosine(step, settings.steps),
+        )?;
         if !loss.is_finite() {
             return Err(Error::Diverged { step });
         }

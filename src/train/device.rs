@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn devices_are_read_by_name_and_others_refused() {
-        let read = |text: &str| text.parse::<DeviceChoice>().map_err(|error| error.to_string());
+        let read = |text: &str| {
+            text.parse::<DeviceChoice>()
+                .map_err(|error| error.to_string())
+        };
         assert_eq!(read("auto"), Ok(DeviceChoice::Auto));
         assert_eq!(read("cpu"), Ok(DeviceChoice::Cpu));
         assert_eq!(read("cuda"), Ok(DeviceChoice::Cuda(0)));

@@ -19,7 +19,10 @@ impl Log {
         let path = folder.join("log.csv");
         let before = fs::read_to_string(&path).unwrap_or_default();
         let kept = before.lines().skip(1).filter(|line| {
-            let of = line.split(',').next().and_then(|of| of.parse::<usize>().ok());
+            let of = line
+                .split(',')
+                .next()
+                .and_then(|of| of.parse::<usize>().ok());
             of.is_some_and(|of| of <= step)
         });
         let text = kept.fold(HEADER.to_owned(), |text, line| format!("{text}{line}\n"));
@@ -27,7 +30,9 @@ impl Log {
     }
 
     pub(super) fn write(&mut self, state: &State) -> Result<(), Error> {
-        let validation = state.validation.map_or(String::new(), |map| format!("{map:.4}"));
+        let validation = state
+            .validation
+            .map_or(String::new(), |map| format!("{map:.4}"));
         self.text.push_str(&format!(
             "{},{:.4},{validation},{:.1}\n",
             state.step, state.loss, state.seconds

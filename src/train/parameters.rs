@@ -63,5 +63,7 @@ fn initial(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
         _ => (3.0 / shape.last().copied().unwrap_or(1) as f64).sqrt(),
     };
     let mut random = Random::new(random::sequence(seed, [random::text(name)]));
-    (0..count).map(|_| (reach * random.signed()) as f32).collect()
+    (0..count)
+        .map(|_| (reach * random.signed()) as f32)
+        .collect()
 }

@@ -1,8 +1,8 @@
 //! One stage of a training: steps, a log, checkpoints, and going on where it stopped.
 
 use super::checkpoint::{Checkpoints, State};
-use super::parameters::Parameters;
 use super::optimiser::Adam;
+use super::parameters::Parameters;
 use super::{Error, log::Log};
 use candle_core::Tensor;
 use std::path::Path;
@@ -63,12 +63,16 @@ pub(super) fn run(
     let mut adam = Adam::default();
     let mut state = State::new(&schedule.fingerprint);
     if let Some(checkpoints) = &checkpoints
-        && let Some(found) = checkpoints.newest(&schedule.fingerprint, stage.weights(), &mut adam)?
+        && let Some(found) =
+            checkpoints.newest(&schedule.fingerprint, stage.weights(), &mut adam)?
     {
         state = found;
     }
     (0..state.step).for_each(|_| stage.skip());
-    let mut log = schedule.folder.map(|folder| Log::open(folder, state.step)).transpose()?;
+    let mut log = schedule
+        .folder
+        .map(|folder| Log::open(folder, state.step))
+        .transpose()?;
     let (before, started) = (state.seconds, Instant::now());
     while state.step < schedule.steps {
         state.loss = step(stage, &mut adam, state.step)?;

@@ -107,7 +107,14 @@ fn report(
     let tests = trials::Tests::new(entries, exports, &config)?;
     let entries = &tests.entries()[..count];
     let training = split::training(entries, &config);
-    let rankers = Rankers::new(tests.entries(), encoder, beside, &training, fitted, config.seed)?;
+    let rankers = Rankers::new(
+        tests.entries(),
+        encoder,
+        beside,
+        &training,
+        fitted,
+        config.seed,
+    )?;
     let shared = [
         (Queries::HeldOutFamilies, &refitted[..]),
         (Queries::HeldOutArchitectures, &refitted),

@@ -69,7 +69,10 @@ pub(crate) fn run(training: &Training, stages: Stages, out: Option<&Path>) -> Re
     }
     let out = out.context("a stage that makes a model is told where")?;
     let Some(version) = out.file_name().and_then(|name| name.to_str()) else {
-        bail!("the folder {} has no name to call the model by", out.display());
+        bail!(
+            "the folder {} has no name to call the model by",
+            out.display()
+        );
     };
     let encoder = train_graphs(version, &data, &config, &motifs, &around);
     let encoder = encoder.context("training graphs")?;
@@ -97,6 +100,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_length(progress.steps as u64);
     bar.set_position(progress.step as u64);
     let validation = progress.validation;
-    let validation = validation.map_or(String::new(), |map| format!(", validation MAP@20 {map:.4}"));
+    let validation =
+        validation.map_or(String::new(), |map| format!(", validation MAP@20 {map:.4}"));
     bar.set_message(format!("loss {:.3}{validation}", progress.loss));
 }

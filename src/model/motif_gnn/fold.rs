@@ -209,7 +209,10 @@ mod tests {
         let mut fold = Fold::new(1);
         fold.add(&chain(&[1, 2, 3]));
         let middle = &fold.rows(1)[1];
-        assert_eq!((middle.own, &middle.before, &middle.after), (1, &vec![(0, 1)], &vec![(2, 1)]));
+        assert_eq!(
+            (middle.own, &middle.before, &middle.after),
+            (1, &vec![(0, 1)], &vec![(2, 1)])
+        );
         assert_ne!(signature(&chain(&[1, 2, 3])), signature(&chain(&[3, 2, 1])));
     }
 

@@ -162,7 +162,11 @@ impl Encoder for MotifGnn {
         };
         let hashed = hashing::hashed(&tokens(architecture), &token_sets.hashing);
         let projected = Embedding::normalised(projection.of(&hashed))?;
-        Ok(Embedding::normalised(side_by_side(&projected, &structure, token_sets.share))?)
+        Ok(Embedding::normalised(side_by_side(
+            &projected,
+            &structure,
+            token_sets.share,
+        ))?)
     }
 }
 
@@ -170,7 +174,8 @@ impl Encoder for MotifGnn {
 fn side_by_side(one: &Embedding, other: &Embedding, share: f32) -> Vec<f32> {
     let one = one.as_slice().iter().map(|value| value * share.sqrt());
     let other = other.as_slice().iter();
-    one.chain(other.map(|value| value * (1.0 - share).sqrt())).collect()
+    one.chain(other.map(|value| value * (1.0 - share).sqrt()))
+        .collect()
 }
 
 /// From a motif to its vector.

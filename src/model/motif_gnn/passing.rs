@@ -187,7 +187,9 @@ impl Round {
             to_unit_mean_square(message);
             let own = state.get(row.own).iter();
             let heard = message.iter().zip(&self.gain);
-            let values = own.zip(heard).map(|(own, (m, gain))| own + (m * gain).max(0.0));
+            let values = own
+                .zip(heard)
+                .map(|(own, (m, gain))| own + (m * gain).max(0.0));
             next.values.extend(values);
         }
         next

@@ -163,7 +163,10 @@ impl<'a> Local<'a> {
         for (place, node) in (0..).zip(nodes) {
             for edge in &self.architecture.nodes()[*node as usize].inputs {
                 if self.place[edge.node as usize] == NOWHERE {
-                    readers.entry((edge.node, edge.port)).or_default().push(place);
+                    readers
+                        .entry((edge.node, edge.port))
+                        .or_default()
+                        .push(place);
                 }
             }
         }

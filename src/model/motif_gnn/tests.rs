@@ -28,10 +28,13 @@ fn config(passing: Passing, splitter: Cutting) -> Config {
             motif_dim: 8,
             hidden: 12,
             rounds: 3,
+            outputs: 10,
         },
         token_sets: Some(TokenSets {
             vocabulary: tokens_vocabulary().into(),
             hashing,
+            dim: 6,
+            share: 0.6,
         }),
         seed: 0,
         data_hash: String::new(),
@@ -127,6 +130,7 @@ fn residual_chain(blocks: usize, width: i64) -> Architecture {
 fn alone() -> MotifGnn {
     let config = Config {
         token_sets: None,
+        dim: 10,
         ..waists()
     };
     encoder(config, &BTreeMap::new())
@@ -157,11 +161,28 @@ fn the_direction_of_dataflow_and_a_shortcut_are_seen() {
 }
 
 #[test]
+fn a_similarity_is_the_weighted_mean_of_both_parts() {
+    let [one, other] = [residual_chain(2, 8), residual_chain(9, 64)];
+    let similarity = |share: f32| {
+        let mut config = waists();
+        config.token_sets.as_mut().unwrap().share = share;
+        let encoder = encoder(config, &BTreeMap::new());
+        let embeddings = [&one, &other].map(|of| encoder.encode(of).unwrap());
+        embeddings[0].similarity(&embeddings[1]).value()
+    };
+    let mean = 0.25 * similarity(1.0) + 0.75 * similarity(0.0);
+    assert!((similarity(0.25) - mean).abs() < 1e-6);
+    assert_ne!(similarity(1.0), similarity(0.0));
+}
+
+#[test]
 fn hostile_shapes_are_encoded() {
     let mut random = Random::new(3);
     let tangled = (0..2_000u32).map(|index| {
         let inputs = 3.min(index as usize);
-        let inputs: Vec<u32> = (0..inputs).map(|_| random.below(index as usize) as u32).collect();
+        let inputs: Vec<u32> = (0..inputs)
+            .map(|_| random.below(index as usize) as u32)
+            .collect();
         let name = Operator::unknown("x", &index.to_string());
         node(name, &inputs)
     });
@@ -203,7 +224,9 @@ fn a_stored_model_encodes_bit_for_bit_alike() {
 
 fn refusal(config: &[u8], weights: &[u8]) -> String {
     let refused = crate::model::load(config, weights);
-    refused.err().map_or("accepted".into(), |error| error.to_string())
+    refused
+        .err()
+        .map_or("accepted".into(), |error| error.to_string())
 }
 
 /// A tensor by name, of some format and shape.
@@ -233,7 +256,12 @@ fn named<'a>(tensors: &'a mut [Named], name: &str) -> &'a mut Named {
 fn tensors_that_do_not_fit_are_refused_by_name() {
     let (config, _) = stored();
     assert_eq!(refusal(&config, &changed(|_| ())), "accepted");
-    for name in ["macro.1.before", "motif.buckets", "table.hashes", "table.vectors"] {
+    for name in [
+        "macro.1.before",
+        "motif.buckets",
+        "table.hashes",
+        "table.vectors",
+    ] {
         let without = changed(|tensors| tensors.retain(|tensor| tensor.0 != name));
         assert_eq!(
             refusal(&config, &without),
@@ -299,19 +327,58 @@ fn configs_of_other_models_are_refused_by_field() {
         refusal(&serde_json::to_vec(&changed).unwrap(), &weights)
     };
     let cases = [
-        ("/vocabulary", "motifs-0".into(), "`vocabulary` is not `motifs-1`"),
+        (
+            "/vocabulary",
+            "motifs-0".into(),
+            "`vocabulary` is not `motifs-1`",
+        ),
         (
             "/token_sets/vocabulary",
             "tokens-0".into(),
             "`token_sets.vocabulary` is not `tokens-1`",
         ),
-        ("/dim", 0.into(), "`dim` must lie between"),
-        ("/network/hidden", 70_000.into(), "`network.hidden` must lie between"),
-        ("/network/rounds", 17.into(), "`network.rounds` must be at most 16"),
-        ("/network/rounds", 2.into(), "tensor `macro.2"),
-        ("/network/splitter", "scissors".into(), "unknown variant `scissors`"),
-        ("/token_sets", serde_json::Value::Null, "`tokens.projection`"),
-        ("/token_sets/hashing/dim", 0.into(), "`hashing.dim` must lie between"),
+        ("/dim", 17.into(), "`dim` is not 16, as its parts together"),
+        (
+            "/network/outputs",
+            0.into(),
+            "`network.outputs` must lie between",
+        ),
+        (
+            "/token_sets/dim",
+            0.into(),
+            "`token_sets.dim` must lie between",
+        ),
+        (
+            "/token_sets/share",
+            1.5.into(),
+            "`token_sets.share` must lie between 0 and 1",
+        ),
+        (
+            "/network/hidden",
+            70_000.into(),
+            "`network.hidden` must lie between",
+        ),
+        (
+            "/network/rounds",
+            17.into(),
+            "`network.rounds` must be at most 16",
+        ),
+        ("/network/rounds", 2.into(), "does not have"),
+        (
+            "/network/splitter",
+            "scissors".into(),
+            "unknown variant `scissors`",
+        ),
+        (
+            "/token_sets",
+            serde_json::Value::Null,
+            "`tokens.projection`",
+        ),
+        (
+            "/token_sets/hashing/dim",
+            0.into(),
+            "`hashing.dim` must lie between",
+        ),
     ];
     for (path, value, reason) in cases {
         let refused = other(path, value);
@@ -325,7 +392,9 @@ fn the_features_and_hashes_of_motifs_change_only_with_the_name_of_their_vocabula
     let motifs = known(&architecture).into_iter();
     let all = motifs.flat_map(|(hash, motif)| {
         let features = motif.features.into_iter().flatten();
-        features.chain([hash, signature(&motif.graph)]).collect::<Vec<_>>()
+        features
+            .chain([hash, signature(&motif.graph)])
+            .collect::<Vec<_>>()
     });
     let fingerprint = random::sequence(0, all);
     assert_eq!((VOCABULARY, fingerprint), ("motifs-1", 0));

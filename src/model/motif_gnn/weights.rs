@@ -68,7 +68,11 @@ impl Weights {
     /// Rounded to half precision, as they are stored.
     pub(super) fn rounded(self) -> Self {
         let rounded = self.0.into_iter();
-        Self(rounded.map(|(name, weight)| (name, tensors::rounded(&weight))).collect())
+        Self(
+            rounded
+                .map(|(name, weight)| (name, tensors::rounded(&weight)))
+                .collect(),
+        )
     }
 
     /// Takes out the weight called `name`, which the shapes of the config contain.
@@ -93,7 +97,14 @@ pub fn shapes(config: &Config) -> Shapes {
         (BUCKETS.into(), vec![buckets, motif_dim]),
         (INPUT.into(), vec![hidden, motif_dim]),
     ]);
-    level(&mut shapes, "motif", motif_dim, motif_dim, rounds, Passing::Directed);
+    level(
+        &mut shapes,
+        "motif",
+        motif_dim,
+        motif_dim,
+        rounds,
+        Passing::Directed,
+    );
     level(&mut shapes, "macro", hidden, outputs, rounds, passing);
     if let Some(token_sets) = &config.token_sets {
         let shape = vec![token_sets.dim, token_sets.hashing.dim];
@@ -127,7 +138,10 @@ pub fn level(
             shapes.insert(format!("{level}.{round}.{part}"), vec![dim]);
         }
     }
-    shapes.insert(format!("{level}.readout"), vec![outputs, (rounds + 1) * 2 * dim]);
+    shapes.insert(
+        format!("{level}.readout"),
+        vec![outputs, (rounds + 1) * 2 * dim],
+    );
 }
 
 /// Reads `model.safetensors`.

@@ -1,7 +1,6 @@
 //! Every graph that a training or its validation looks at, folded together once.
 
 use super::forward::{level, to_unit_mean_square};
-use crate::train::parameters::Parameters;
 use super::plan::Plan;
 use super::sparse::Sparse;
 use super::views::view;
@@ -12,6 +11,7 @@ use crate::model::motif_gnn::{
 };
 use crate::model::{Encoder, Error, TokenSetEncoder};
 use crate::random::{self, Random};
+use crate::train::parameters::Parameters;
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -93,7 +93,9 @@ impl Examples {
             .collect();
         let tokens = fitted.map_or(Ok(Vec::new()), |fitted| {
             let entries = entries.par_iter();
-            entries.map(|entry| fitted.encode(&entry.architecture)).collect()
+            entries
+                .map(|entry| fitted.encode(&entry.architecture))
+                .collect()
         })?;
         let mut fold = Fold::new(network.rounds);
         let views = entries.iter().zip(&sketches).map(|(entry, sketch)| {

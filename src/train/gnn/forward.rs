@@ -1,9 +1,9 @@
 //! The network with gradients: the equations of `model::motif_gnn`, over a batch.
 
-use crate::train::parameters::Parameters;
 use super::plan::{Neighbours, Plan, Round};
 use super::sparse::Sparse;
 use crate::model::motif_gnn::{EPSILON, LARGEST_SCORE, LEAK};
+use crate::train::parameters::Parameters;
 use candle_core::{D, Result, Tensor};
 
 /// Each row scaled so that the mean of its squares is about one.
@@ -44,9 +44,13 @@ fn next(weights: &Parameters, name: &str, round: &Round, state: &Tensor) -> Resu
             (own + around)?
         }
         Neighbours::Mean(around) => around.times(&sent("shared")?)?,
-        Neighbours::Counts(around) => {
-            attended(around, round, &sent("shared")?, part("asks")?, part("answers")?)?
-        }
+        Neighbours::Counts(around) => attended(
+            around,
+            round,
+            &sent("shared")?,
+            part("asks")?,
+            part("answers")?,
+        )?,
     };
     let message = message.broadcast_add(part("bias")?)?;
     let heard = to_unit_mean_square(&message)?.broadcast_mul(part("gain")?)?;

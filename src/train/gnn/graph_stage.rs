@@ -5,7 +5,6 @@
 //! learns most where they err.
 
 use super::examples::{CHUNK, Examples};
-use crate::train::parameters::Parameters;
 use super::{Config, Data, GraphSettings, Learned, examples};
 use crate::model::TokenSetEncoder;
 use crate::model::motif_gnn::{self, MotifGraph, PROJECTION, shapes};
@@ -13,6 +12,7 @@ use crate::random::{self, Random};
 use crate::train::Error;
 use crate::train::batches::Batches;
 use crate::train::loss::{contrast, cross_entropy, half_cosine, lengths, numbered};
+use crate::train::parameters::Parameters;
 use crate::train::stage::Stage;
 use candle_core::{Device, Result, Tensor};
 use std::collections::BTreeMap;
@@ -147,10 +147,31 @@ impl Stage for GraphStage<'_> {
         for some in all.chunks(CHUNK) {
             let (embedded, structure) = self.embedded(some)?;
             whole.extend(embedded.to_vec2()?);
-            alone.extend(structure.to_vec2()?);
+            alone.extend(structure.to_vec2::<f32>()?);
         }
-        let alone = self.data.map(alone);
-        eprintln!("ALONE {alone:?}");
+        if std::env::var("NETKIN_SCAN").is_ok() {
+            let outputs = alone.first().map_or(0, Vec::len);
+            for share in [0.0f32, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] {
+                let old = self.share as f32;
+                let again: Vec<Vec<f32>> = whole
+                    .iter()
+                    .map(|row: &Vec<f32>| {
+                        let tokens = row.len() - outputs;
+                        row.iter()
+                            .enumerate()
+                            .map(|(at, value)| {
+                                if at < tokens {
+                                    value * (share / old).sqrt()
+                                } else {
+                                    value * ((1.0 - share) / (1.0 - old)).sqrt()
+                                }
+                            })
+                            .collect()
+                    })
+                    .collect();
+                eprintln!("SHARE {share} {:?}", self.data.map(again));
+            }
+        }
         Ok(self.data.map(whole))
     }
 }

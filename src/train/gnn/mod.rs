@@ -14,8 +14,8 @@ mod sparse;
 mod tests;
 mod views;
 
-use super::stage::{Progress, Schedule, Stage, run};
 use super::Error;
+use super::stage::{Progress, Schedule, Stage, run};
 use crate::eval::baselines::Vectors;
 use crate::eval::protocol::{self, Queries, estimate, evaluate};
 use crate::eval::{Labelled, data_hash, split};
@@ -206,7 +206,14 @@ pub fn train_motifs(
     around: &Surroundings<'_>,
 ) -> Result<Learned, Error> {
     let mut stage = MotifStage::new(data, config, &around.device)?;
-    stage_run(&mut stage, "motif", config.motif.steps, data, config, around)?;
+    stage_run(
+        &mut stage,
+        "motif",
+        config.motif.steps,
+        data,
+        config,
+        around,
+    )?;
     Ok(stage.weights().values(|name| name.starts_with("motif."))?)
 }
 
@@ -249,12 +256,23 @@ pub fn train_graphs(
     for (name, values) in motifs {
         stage.weights().set(name, values)?;
     }
-    stage_run(&mut stage, "graph", config.graph.steps, data, config, around)?;
+    stage_run(
+        &mut stage,
+        "graph",
+        config.graph.steps,
+        data,
+        config,
+        around,
+    )?;
     let (mut weights, known) = stage.finish()?;
     if let Some(projection) = fitted.as_ref().and_then(TokenSetEncoder::projection) {
         weights.insert(PROJECTION.into(), projection.to_vec());
     }
-    Ok(MotifGnn::new(model.clone(), Weights::new(&model, weights)?, &known)?)
+    Ok(MotifGnn::new(
+        model.clone(),
+        Weights::new(&model, weights)?,
+        &known,
+    )?)
 }
 
 fn stage_run(
@@ -286,5 +304,11 @@ fn examples(
     views: usize,
 ) -> Result<Examples, Error> {
     let entries = data.all();
-    Ok(Examples::new(&entries, &config.network, fitted, views, config.seed)?)
+    Ok(Examples::new(
+        &entries,
+        &config.network,
+        fitted,
+        views,
+        config.seed,
+    )?)
 }

@@ -6,7 +6,6 @@
 
 use super::contexts::contexts;
 use super::examples::{Examples, Motifs};
-use crate::train::parameters::Parameters;
 use super::{Config, Data, MotifSettings, examples};
 use crate::model::Shapes;
 use crate::model::motif_gnn::{BUCKETS, MotifGraph, Passing, level};
@@ -14,6 +13,7 @@ use crate::random::{self, Random};
 use crate::train::Error;
 use crate::train::batches::draw;
 use crate::train::loss::{half_cosine, paired_contrast};
+use crate::train::parameters::Parameters;
 use crate::train::stage::Stage;
 use candle_core::{Device, Result, Tensor};
 
@@ -42,7 +42,14 @@ impl<'a> MotifStage<'a> {
         let dim = network.motif_dim;
         let mut shapes = Shapes::from([(BUCKETS.into(), vec![network.buckets, dim])]);
         for name in ["motif", "context"] {
-            level(&mut shapes, name, dim, dim, network.rounds, Passing::Directed);
+            level(
+                &mut shapes,
+                name,
+                dim,
+                dim,
+                network.rounds,
+                Passing::Directed,
+            );
         }
         let occurring = contexts(&data.learned(), network.splitter);
         let motifs: Vec<&MotifGraph> = occurring.values().map(|of| &of.motif).collect();
@@ -120,7 +127,9 @@ impl Stage for MotifStage<'_> {
         };
         let mut means = examples.motif_means(&self.weights)?;
         for mean in &mut means {
-            let length = crate::embedding::dot(mean, mean).sqrt().max(f32::MIN_POSITIVE);
+            let length = crate::embedding::dot(mean, mean)
+                .sqrt()
+                .max(f32::MIN_POSITIVE);
             mean.iter_mut().for_each(|value| *value /= length);
         }
         Ok(self.data.map(means))

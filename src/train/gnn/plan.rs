@@ -12,7 +12,10 @@ pub(super) struct Round {
 }
 
 pub(super) enum Neighbours {
-    Directed { before: Sparse, after: Sparse },
+    Directed {
+        before: Sparse,
+        after: Sparse,
+    },
     /// A row and its neighbours, weighted by their share.
     Mean(Sparse),
     /// The same, weighted by their counts.
@@ -106,7 +109,9 @@ impl Round {
 fn shares(rows: &[Counted]) -> Vec<(u32, f32)> {
     let total: u32 = rows.iter().map(|(_, count)| count).sum();
     let share = |count: u32| count as f32 / total as f32;
-    rows.iter().map(|(row, count)| (*row, share(*count))).collect()
+    rows.iter()
+        .map(|(row, count)| (*row, share(*count)))
+        .collect()
 }
 
 fn pools(graphs: &[&Folded], round: usize, rows: &[u32], device: &Device) -> Result<[Sparse; 2]> {
@@ -114,7 +119,9 @@ fn pools(graphs: &[&Folded], round: usize, rows: &[u32], device: &Device) -> Res
         let entries = graphs.iter().map(|graph| {
             let weights = pool_weights(&graph[round]).into_iter();
             let pooled = graph[round].iter().zip(weights);
-            pooled.map(|((row, _), weights)| (*row, weights[which])).collect()
+            pooled
+                .map(|((row, _), weights)| (*row, weights[which]))
+                .collect()
         });
         Sparse::new(entries, rows, device)
     };
