@@ -105,7 +105,8 @@ mod tests {
     use candle_core::Device;
 
     fn rows(values: &[[f32; 2]]) -> Tensor {
-        Tensor::new(values, &Device::Cpu).unwrap()
+        let flat: Vec<f32> = values.iter().flatten().copied().collect();
+        Tensor::from_vec(flat, (values.len(), 2), &Device::Cpu).unwrap()
     }
 
     fn paired(motifs: &[[f32; 2]], contexts: &[[f32; 2]], sets: &[Vec<u64>]) -> f32 {

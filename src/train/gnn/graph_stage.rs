@@ -143,35 +143,10 @@ impl Stage for GraphStage<'_> {
             return Ok(None);
         }
         let all: Vec<(usize, usize)> = (0..self.examples.len()).map(|at| (at, 0)).collect();
-        let (mut whole, mut alone) = (Vec::new(), Vec::new());
+        let mut embeddings = Vec::with_capacity(all.len());
         for some in all.chunks(CHUNK) {
-            let (embedded, structure) = self.embedded(some)?;
-            whole.extend(embedded.to_vec2()?);
-            alone.extend(structure.to_vec2::<f32>()?);
+            embeddings.extend(self.embedded(some)?.0.to_vec2()?);
         }
-        if std::env::var("NETKIN_SCAN").is_ok() {
-            let outputs = alone.first().map_or(0, Vec::len);
-            for share in [0.0f32, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] {
-                let old = self.share as f32;
-                let again: Vec<Vec<f32>> = whole
-                    .iter()
-                    .map(|row: &Vec<f32>| {
-                        let tokens = row.len() - outputs;
-                        row.iter()
-                            .enumerate()
-                            .map(|(at, value)| {
-                                if at < tokens {
-                                    value * (share / old).sqrt()
-                                } else {
-                                    value * ((1.0 - share) / (1.0 - old)).sqrt()
-                                }
-                            })
-                            .collect()
-                    })
-                    .collect();
-                eprintln!("SHARE {share} {:?}", self.data.map(again));
-            }
-        }
-        Ok(self.data.map(whole))
+        Ok(self.data.map(embeddings))
     }
 }
