@@ -4,7 +4,7 @@ use anyhow::Result;
 use netkin::eval::Labelled;
 use netkin::eval::baselines::{Bm25, Chance, Size, TfIdf, Vectors, bags, latent_vectors};
 use netkin::eval::protocol::Ranker;
-use netkin::model::TokenSetEncoder;
+use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::train::{self, Refinement};
 use std::collections::BTreeSet;
 
@@ -15,13 +15,15 @@ pub(crate) type Method = (&'static str, Box<dyn Ranker>);
 pub(crate) struct Rankers(Vec<Method>);
 
 impl Rankers {
-    /// Baselines learn from `training`, which is among `entries`, alone.
+    /// Baselines learn from `training`, which is among `entries`, alone. `others` are encoders that
+    /// stand behind the shipped one.
     pub(crate) fn new(
         entries: &[Labelled],
         encoder: &TokenSetEncoder,
         training: &[&Labelled],
         fitted: &train::Config,
         seed: u64,
+        others: &[(&'static str, &dyn Encoder)],
     ) -> Result<Self> {
         let seen: BTreeSet<&str> = training.iter().map(|entry| entry.id.as_str()).collect();
         let train: Vec<usize> = (0..entries.len())
@@ -35,11 +37,14 @@ impl Rankers {
             entries: entries.len(),
             seed,
         };
-        Ok(Self(vec![
-            (
-                "token sets, refined",
-                Box::new(Vectors::encoded(entries, encoder)?),
-            ),
+        let mut methods: Vec<Method> = vec![(
+            "token sets, refined",
+            Box::new(Vectors::encoded(entries, encoder)?),
+        )];
+        for (name, other) in others {
+            methods.push((name, Box::new(Vectors::encoded(entries, *other)?)));
+        }
+        methods.extend::<[Method; 9]>([
             (
                 "token sets, whitened",
                 Box::new(Vectors::encoded(entries, &closed)?),
@@ -64,7 +69,8 @@ impl Rankers {
             ),
             ("size only", Box::new(Size::new(entries))),
             ("random", Box::new(chance)),
-        ]))
+        ]);
+        Ok(Self(methods))
     }
 
     pub(crate) fn methods(&self) -> &[Method] {
