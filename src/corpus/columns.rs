@@ -52,8 +52,9 @@ pub(super) fn encode(graphs: &[RawGraph]) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// Decodes what [`encode`] wrote.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<RawGraph>, Problem> {
+/// The graphs that [`encode`] wrote, decoded one at a time: a block's graphs together take twenty
+/// times its bytes. Behind the first problem nothing more comes.
+pub(super) fn decode(bytes: &[u8]) -> Result<Graphs<'_>, Problem> {
     let mut block = Reader(bytes);
     let count = block.get()?;
     let [
@@ -67,7 +68,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<RawGraph>, Problem> {
         shape_ids,
         parameters,
     ] = block.columns()?;
-    let mut decoder = Decoder {
+    let decoder = Decoder {
         strings: read_strings(strings)?,
         attributes: Interned::new(attributes),
         shapes: Interned::new(shapes),
@@ -79,11 +80,36 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<RawGraph>, Problem> {
         parameters,
         repeated_left: MOST_REPEATED_BYTES,
     };
-    let mut graphs = Vec::new();
-    for _ in 0..count {
-        graphs.push(decoder.graph()?);
+    Ok(Graphs {
+        decoder,
+        left: count,
+    })
+}
+
+/// The graphs of a block that are still to be decoded.
+pub(super) struct Graphs<'a> {
+    decoder: Decoder<'a>,
+    left: u64,
+}
+
+impl Graphs<'_> {
+    /// How many are left, by what the block states.
+    pub(super) fn left(&self) -> u64 {
+        self.left
     }
-    Ok(graphs)
+}
+
+impl Iterator for Graphs<'_> {
+    type Item = Result<RawGraph, Problem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let graph = self.decoder.graph();
+        if graph.is_err() {
+            self.left = 0;
+        }
+        Some(graph)
+    }
 }
 
 #[derive(Default)]

@@ -9,7 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
+mod block;
 mod damage;
+
+pub use block::Block;
 
 const MAGIC: [u8; 8] = *b"netkin\0c";
 const VERSION: u32 = 1;
@@ -100,12 +103,12 @@ pub enum Error {
 struct Metadata {
     corpus_version: String,
     entries: Vec<Entry>,
-    blocks: Vec<Block>,
+    blocks: Vec<Place>,
 }
 
 /// Where a block of graphs lies.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Block {
+struct Place {
     /// Graphs in it.
     graphs: usize,
     /// Its first byte, counted from the end of the entries.
@@ -150,7 +153,7 @@ pub(super) fn write_sized(
     sizes: &[usize],
     graph: impl Fn(usize) -> Result<RawGraph, Error> + Sync,
 ) -> Result<Vec<u8>, Error> {
-    let packed: Vec<(Block, Vec<u8>)> = block_ranges(sizes)
+    let packed: Vec<(Place, Vec<u8>)> = block_ranges(sizes)
         .into_par_iter()
         .enumerate()
         .map(|(block, range)| {
@@ -162,7 +165,7 @@ pub(super) fn write_sized(
     let mut places = Vec::new();
     let mut bytes = Vec::new();
     for (place, packed) in packed {
-        places.push(Block { start, ..place });
+        places.push(Place { start, ..place });
         start += place.packed;
         bytes.extend_from_slice(&packed);
     }
@@ -204,7 +207,7 @@ fn block_ranges(sizes: &[usize]) -> Vec<Range<usize>> {
 }
 
 /// A block of graphs, its place in the file still to be found.
-fn close(block: usize, graphs: &[RawGraph]) -> Result<(Block, Vec<u8>), Error> {
+fn close(block: usize, graphs: &[RawGraph]) -> Result<(Place, Vec<u8>), Error> {
     let malformed = |problem| Error::Block { block, problem };
     let unpacked = columns::encode(graphs).map_err(|problem| malformed(problem.into()))?;
     bound(
@@ -213,7 +216,7 @@ fn close(block: usize, graphs: &[RawGraph]) -> Result<(Block, Vec<u8>), Error> {
         MOST_BLOCK_BYTES,
     )?;
     let packed = compress(&unpacked).map_err(malformed)?;
-    let place = Block {
+    let place = Place {
         graphs: graphs.len(),
         start: 0,
         packed: packed.len() as u64,
@@ -258,7 +261,7 @@ fn decompress(packed: &[u8], unpacked: u64) -> Result<Vec<u8>, String> {
 pub struct Corpus {
     corpus_version: String,
     entries: Vec<Entry>,
-    blocks: Vec<Block>,
+    blocks: Vec<Place>,
     /// For each block, the index of its first graph.
     firsts: Vec<usize>,
     bytes: Vec<u8>,
@@ -319,8 +322,8 @@ impl Corpus {
         Stats::of(&self.corpus_version, &self.entries)
     }
 
-    /// The raw graph of `entries()[index]`. Decodes the whole block around it; to visit every
-    /// graph, use [`Corpus::graphs`].
+    /// The raw graph of `entries()[index]`. Decodes those before it in its block too; to visit many
+    /// graphs, use [`Corpus::block`].
     ///
     /// # Errors
     /// When there is no such entry or its block is malformed.
@@ -332,31 +335,30 @@ impl Corpus {
         if index >= self.entries.len() {
             return Err(missing());
         }
-        let block = self.firsts.partition_point(|first| *first <= index) - 1;
-        let mut graphs = self.block(block)?;
-        Ok(graphs.swap_remove(index - self.firsts[block]))
+        let number = self.firsts.partition_point(|first| *first <= index) - 1;
+        let block = self.block(number)?;
+        let graph = block.graphs()?.nth(index - self.firsts[number]);
+        graph.ok_or_else(missing)?.map(|(_, graph)| graph)
     }
 
-    /// Every raw graph in the order of the entries, one block decoded at a time.
-    pub fn graphs(&self) -> impl Iterator<Item = Result<RawGraph, Error>> {
-        (0..self.blocks.len()).flat_map(|block| match self.block(block) {
-            Ok(graphs) => graphs.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        })
-    }
-
-    /// The raw graphs of one block, with the index of the first; for decoding blocks in parallel.
+    /// Unpacks a block of graphs.
     ///
     /// # Errors
-    /// When the block is malformed.
-    pub fn block_graphs(&self, block: usize) -> Result<(usize, Vec<RawGraph>), Error> {
-        match self.firsts.get(block) {
-            Some(first) => Ok((*first, self.block(block)?)),
-            None => Err(Error::Block {
-                block,
-                problem: "there is no such block".into(),
-            }),
-        }
+    /// When there is no such block, or it does not unpack.
+    pub fn block(&self, number: usize) -> Result<Block<'_>, Error> {
+        let malformed = |problem: String| Error::Block {
+            block: number,
+            problem,
+        };
+        let place = self.blocks.get(number);
+        let place = place.ok_or_else(|| malformed("there is no such block".into()))?;
+        // `check_blocks` has placed it inside the file.
+        let start = self.graphs_start + place.start as usize;
+        let packed = &self.bytes[start..start + place.packed as usize];
+        let bytes = decompress(packed, place.unpacked).map_err(malformed)?;
+        let first = self.firsts[number];
+        let entries = &self.entries[first..first + place.graphs];
+        Ok(Block::new(number, first, entries, bytes))
     }
 
     /// The indices of the entries whose graphs lie in `blocks`, which must exist.
@@ -369,24 +371,6 @@ impl Corpus {
     /// Number of blocks.
     pub fn block_count(&self) -> usize {
         self.blocks.len()
-    }
-
-    /// `block` must exist; `check_blocks` has placed it inside the file.
-    fn block(&self, block: usize) -> Result<Vec<RawGraph>, Error> {
-        let place = self.blocks[block];
-        let start = self.graphs_start + place.start as usize;
-        let packed = &self.bytes[start..start + place.packed as usize];
-        let malformed = |problem| Error::Block { block, problem };
-        let unpacked = decompress(packed, place.unpacked).map_err(malformed)?;
-        let mut graphs =
-            columns::decode(&unpacked).map_err(|problem| malformed(problem.to_owned()))?;
-        if graphs.len() != place.graphs {
-            return Err(malformed("it holds another number of graphs".into()));
-        }
-        for (graph, entry) in graphs.iter_mut().zip(&self.entries[self.firsts[block]..]) {
-            graph.name = Some(entry.name.clone());
-        }
-        Ok(graphs)
     }
 }
 

@@ -14,6 +14,6 @@ mod verify;
 
 pub use entry::{Entry, Kind, NasSpace, Stats};
 pub use families::{Error as FamiliesError, Families, Family};
-pub use file::{Corpus, Error, write};
+pub use file::{Block, Corpus, Error, write};
 pub use pack::{Clash, Failure, Options, PackError, Packed, Report, Source, pack};
 pub use verify::verify;

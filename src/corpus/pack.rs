@@ -110,10 +110,10 @@ pub fn pack<R: BufRead, E: std::fmt::Display>(
             }
             Source::Corpus(corpus) => {
                 for block in 0..corpus.block_count() {
-                    let (first, graphs) = corpus.block_graphs(block)?;
-                    let read = graphs.into_par_iter().enumerate().map(|(place, graph)| {
-                        let entry = &corpus.entries()[first + place];
-                        from_entry(entry, graph, options, &canonicalise)
+                    let block = corpus.block(block)?;
+                    let graphs: Vec<_> = block.graphs()?.collect::<Result<_, _>>()?;
+                    let read = graphs.into_par_iter().map(|(index, graph)| {
+                        from_entry(&corpus.entries()[index], graph, options, &canonicalise)
                     });
                     gather(read.collect(), &mut candidates, &mut report);
                 }
@@ -153,8 +153,9 @@ fn encode(
         &sizes,
         |index| {
             columns::decode(&graphs[index])
+                .and_then(|mut graphs| graphs.next().transpose())
                 .ok()
-                .and_then(|mut graphs| graphs.pop())
+                .flatten()
                 .ok_or_else(|| Error::Entries(format!("graph {index} did not survive encoding")))
         },
     )?)

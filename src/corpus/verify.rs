@@ -18,16 +18,17 @@ pub fn verify<E: std::fmt::Display>(
     let blocks: Vec<Vec<Failure>> = (0..corpus.block_count())
         .into_par_iter()
         .map(|block| {
-            let (first, graphs) = corpus.block_graphs(block)?;
-            let entries = corpus.entries()[first..].iter();
-            Ok(entries
-                .zip(&graphs)
-                .filter_map(|(entry, graph)| {
-                    let problem = problem(entry, canonicalise(graph, limits))?;
+            let block = corpus.block(block)?;
+            let mut failures = Vec::new();
+            for graph in block.graphs()? {
+                let (index, graph) = graph?;
+                let entry = &corpus.entries()[index];
+                if let Some(problem) = problem(entry, canonicalise(&graph, limits)) {
                     let id = entry.id.clone();
-                    Some(Failure { id, problem })
-                })
-                .collect())
+                    failures.push(Failure { id, problem });
+                }
+            }
+            Ok(failures)
         })
         .collect::<Result<_, Error>>()?;
     Ok(blocks.into_iter().flatten().collect())

@@ -163,25 +163,17 @@ pub(super) fn embed_corpus(
 ) -> Result<Vec<Embedding>, Error> {
     let all = parts.corpus.entries().len();
     let done = AtomicUsize::new(0);
-    // Block by block: the graphs of one block are decompressed together.
     let blocks: Vec<Vec<Embedding>> = (0..parts.corpus.block_count())
         .into_par_iter()
         .map(|block| {
-            let (first, graphs) =
-                parts
-                    .corpus
-                    .block_graphs(block)
-                    .map_err(|error| Error::Unreadable {
-                        name: "the corpus".to_owned(),
-                        reason: error.to_string(),
-                    })?;
-            let embed = |(offset, raw): (usize, &RawGraph)| {
-                let id = &parts.corpus.entries()[first + offset].id;
-                let embedding = embed(parts.encoder.as_ref(), id, raw, limits);
+            let mut embeddings = Vec::new();
+            read::each_graph(&parts.corpus, block, |index, graph| {
+                let id = &parts.corpus.entries()[index].id;
+                embeddings.push(embed(parts.encoder.as_ref(), id, graph, limits)?);
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
-                embedding
-            };
-            graphs.iter().enumerate().map(embed).collect()
+                Ok(())
+            })?;
+            Ok(embeddings)
         })
         .collect::<Result<_, Error>>()?;
     Ok(blocks.into_iter().flatten().collect())

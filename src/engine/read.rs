@@ -19,10 +19,19 @@ pub(super) fn stored(
     canonicalised(id, &raw, limits)
 }
 
-/// The raw graphs of a block of the corpus, and the place of the first.
-pub(super) fn block(corpus: &Corpus, block: usize) -> Result<(usize, Vec<RawGraph>), Error> {
-    let graphs = corpus.block_graphs(block);
-    graphs.map_err(|error| unreadable(&format!("block {block} of the corpus"), &error))
+/// Calls `visit` with each raw graph of a block of the corpus and the index of its entry.
+pub(super) fn each_graph(
+    corpus: &Corpus,
+    block: usize,
+    mut visit: impl FnMut(usize, &RawGraph) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let malformed = |error| unreadable("the corpus", &error);
+    let block = corpus.block(block).map_err(malformed)?;
+    for graph in block.graphs().map_err(malformed)? {
+        let (index, graph) = graph.map_err(malformed)?;
+        visit(index, &graph)?;
+    }
+    Ok(())
 }
 
 /// The architecture in `bytes`, and the name of their format.

@@ -13,7 +13,7 @@ use crate::random::Random;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Blocks of the corpus whose entries are asked about; one at a time is in memory.
+/// Blocks of the corpus whose entries are asked about.
 const BLOCKS: usize = 4;
 /// Entries of a block that are asked about: enough in all to see a broken model.
 const PROBES: usize = 8;
@@ -72,11 +72,14 @@ impl Engine {
     fn probe_sample(&self) -> Result<Vec<bool>, Error> {
         let mut told_apart = Vec::new();
         for block in self.sampled_blocks() {
-            let (first, graphs) = read::block(&self.corpus, block)?;
-            let apart = graphs.len().div_ceil(PROBES).max(1);
-            for (place, graph) in graphs.iter().enumerate().step_by(apart) {
-                told_apart.push(self.probe(first + place, graph)?);
-            }
+            let rows = self.corpus.block_rows(block..block + 1);
+            let apart = rows.len().div_ceil(PROBES).max(1);
+            read::each_graph(&self.corpus, block, |index, graph| {
+                if (index - rows.start).is_multiple_of(apart) {
+                    told_apart.push(self.probe(index, graph)?);
+                }
+                Ok(())
+            })?;
         }
         Ok(told_apart)
     }

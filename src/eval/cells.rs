@@ -19,6 +19,11 @@ const CHAINS: usize = 5;
 /// Edits of one chain.
 const LINKS: usize = 5;
 
+/// Families of each space that are drawn to learn from.
+const FAMILIES: usize = 300;
+/// Members of a family besides the cell that was drawn: each a chain of so many edits.
+const FAMILY_LINKS: [usize; 6] = [1, 1, 1, 2, 2, 2];
+
 /// Cells of one space of which the first are the queries; all are candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -74,7 +79,103 @@ fn chains<T: Copy>(cells: &[T], mut edited: impl FnMut(T) -> T) -> Vec<T> {
     all
 }
 
+/// Networks of cells to learn from: families of a cell that was drawn and of what one or two edits
+/// make of it. None has the design of a query of `pools(seed)`.
+pub fn families(seed: u64, limits: &Limits) -> Vec<Labelled> {
+    let asked: BTreeSet<Digest> = pools(seed)
+        .into_iter()
+        .flat_map(|pool| pool.asked().labelled(limits))
+        .map(|(_, query)| query.digest)
+        .collect();
+    let mut networks: Vec<Labelled> = family_pools(!seed)
+        .iter()
+        .flat_map(|pool| pool.family_members(limits))
+        .collect();
+    networks.retain(|network| !asked.contains(&network.digest));
+    networks
+}
+
+/// The cells of each space's families, one family behind the other.
+fn family_pools(seed: u64) -> [Pool; 3] {
+    let mut random = Random::new(seed);
+    let codes = space::nasbench101_sample(FAMILIES, seed);
+    let codes = members(codes, |code| code.edited(&mut random));
+    let whole: Vec<String> = space::nasbench201().collect();
+    let numbers: Vec<usize> = (0..FAMILIES).map(|_| random.below(whole.len())).collect();
+    let numbers = members(numbers, |cell| space::nasbench201_edited(cell, &mut random));
+    let genotypes: Vec<_> = (0..FAMILIES)
+        .map(|_| space::Genotype::draw(&mut random))
+        .collect();
+    let genotypes = members(genotypes, |genotype| genotype.edited(&mut random));
+    let pool = |space, cells| Pool {
+        space,
+        queries: 0,
+        cells,
+    };
+    [
+        pool("nasbench101", codes.iter().map(space::Code::text).collect()),
+        pool(
+            "nasbench201",
+            numbers.iter().map(|cell| whole[*cell].clone()).collect(),
+        ),
+        pool(
+            "darts",
+            genotypes.iter().map(space::Genotype::text).collect(),
+        ),
+    ]
+}
+
+/// Each cell, and behind it what edits make of it.
+fn members<T: Copy>(cells: Vec<T>, mut edited: impl FnMut(T) -> T) -> Vec<T> {
+    let mut all = Vec::new();
+    for cell in cells {
+        all.push(cell);
+        for links in FAMILY_LINKS {
+            all.push((0..links).fold(cell, |link, _| edited(link)));
+        }
+    }
+    all
+}
+
+/// Asks `queries` for the cells of their own space among `candidates`, cells and real architectures
+/// alike: what is published for NAS spaces judges so.
+pub fn evaluate_spaces(
+    entries: &[Labelled],
+    queries: &[usize],
+    candidates: &[usize],
+    ranker: &dyn Ranker,
+    config: &Config,
+) -> Outcome {
+    let results = queries.par_iter().map(|query| {
+        let asked = &entries[*query];
+        let others = candidates.iter().copied();
+        let others = others.filter(|other| entries[*other].digest != asked.digest);
+        let order = ranked(*query, &ranker.scores(*query), others);
+        let is_kin = |other: &usize| entries[*other].package == asked.package;
+        let grades: Vec<Grade> = order.iter().map(|at| 3 * Grade::from(is_kin(at))).collect();
+        judged(asked, &grades, config)
+    });
+    collected(results.collect())
+}
+
 impl Pool {
+    /// Its queries alone.
+    fn asked(mut self) -> Self {
+        self.cells.truncate(self.queries);
+        self
+    }
+
+    /// Its networks, each of the family at whose place it stands.
+    fn family_members(&self, limits: &Limits) -> Vec<Labelled> {
+        let networks = self.labelled(limits).into_iter();
+        networks
+            .map(|(place, network)| Labelled {
+                family: format!("{}/{}", self.space, place / (1 + FAMILY_LINKS.len())),
+                ..network
+            })
+            .collect()
+    }
+
     /// The networks of the cells that have one, each design once, with the place of each in
     /// `cells`; the queries come first, as they do there.
     pub fn labelled(&self, limits: &Limits) -> Vec<(usize, Labelled)> {
@@ -199,6 +300,47 @@ mod tests {
             assert_eq!(distances[0][0], 0, "{}", pool.space);
             assert!(distances[1].contains(&1), "{}", pool.space);
         }
+    }
+
+    #[test]
+    fn families_are_a_few_edits_wide_and_hold_no_query() {
+        let networks = families(1, &Limits::default());
+        let asked = pools(1)
+            .into_iter()
+            .flat_map(|pool| pool.asked().labelled(&Limits::default()));
+        let asked: BTreeSet<Digest> = asked.map(|(_, query)| query.digest).collect();
+        assert!(!networks.iter().any(|one| asked.contains(&one.digest)));
+        for pool in family_pools(!1) {
+            let family = Pool {
+                queries: 1,
+                cells: pool.cells[..=FAMILY_LINKS.len()].to_vec(),
+                ..pool
+            };
+            let distances = &family.distances().unwrap()[0];
+            assert!(distances.iter().all(|edits| *edits <= 4), "{distances:?}");
+            assert!(distances.iter().any(|edits| *edits > 0), "{distances:?}");
+        }
+    }
+
+    #[test]
+    fn kin_of_a_cell_are_the_cells_of_its_space() {
+        let pool = &pools(2)[0];
+        let pool = Pool {
+            cells: pool.cells[..4].to_vec(),
+            ..pool.clone()
+        };
+        let cells = pool.labelled(&Limits::default());
+        let mut entries: Vec<Labelled> = cells.into_iter().map(|(_, network)| network).collect();
+        entries.extend(crate::eval::baselines::testing::zoo(1, 2));
+        let candidates: Vec<usize> = (0..entries.len()).collect();
+        let map = |scores: Vec<f32>| {
+            let ranker = crate::eval::baselines::testing::Fixed(scores);
+            let config = Config::default();
+            let outcome = evaluate_spaces(&entries, &[0], &candidates, &ranker, &config);
+            estimate(&outcome, "map@20", &config).unwrap().mean
+        };
+        assert!((map(vec![0.0, 0.9, 0.9, 0.9, 0.1, 0.1]) - 1.0).abs() < 1e-9);
+        assert!(map(vec![0.0, 0.1, 0.1, 0.1, 0.9, 0.9]) < 0.5);
     }
 
     #[test]

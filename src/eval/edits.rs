@@ -146,10 +146,15 @@ fn rebuilt(
     Architecture::new(None, architecture.parameters, nodes, outputs.collect()).ok()
 }
 
+/// Name of the metric that holds the similarity after so many edits.
+pub fn similarity_after(edits: usize) -> String {
+    format!("similarity after {edits}")
+}
+
 /// Asks each graph for its own chain: `chains` holds the place of a graph in the ranker's entries
 /// and the places of its links, in their order. Metrics are the rank correlation of similarity
-/// with the number of edits, turned so that 1 is best, and the share of links less similar than the
-/// link before.
+/// with the number of edits, turned so that 1 is best, the share of links less similar than the
+/// link before, and the similarities themselves.
 pub fn evaluate(
     entries: &[Labelled],
     chains: &[(usize, Vec<usize>)],
@@ -168,17 +173,20 @@ pub fn evaluate(
             .chain(&similarities)
             .zip(&similarities);
         let falling = steps.filter(|(before, after)| after < before).count();
+        let mut metrics = BTreeMap::from([
+            ("spearman".to_owned(), spearman(&pairs)?),
+            (
+                "falling".to_owned(),
+                falling as f64 / links.len().max(1) as f64,
+            ),
+        ]);
+        let after = LINKS.into_iter().map(similarity_after);
+        metrics.extend(after.zip(similarities));
         Some(QueryResult {
             id: entries[*base].id.clone(),
             family: entries[*base].family.clone(),
             kind: entries[*base].kind,
-            metrics: BTreeMap::from([
-                ("spearman".to_owned(), spearman(&pairs)?),
-                (
-                    "falling".to_owned(),
-                    falling as f64 / links.len().max(1) as f64,
-                ),
-            ]),
+            metrics,
         })
     });
     collected(results.collect())

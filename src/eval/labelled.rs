@@ -75,13 +75,15 @@ pub fn labelled(corpus: &Corpus, limits: &Limits) -> Result<Vec<Labelled>, Unusa
     let blocks: Vec<Vec<Labelled>> = (0..corpus.block_count())
         .into_par_iter()
         .map(|block| {
-            let (first, graphs) = corpus.block_graphs(block)?;
-            let entries = corpus.entries()[first..].iter();
-            entries
-                .zip(&graphs)
-                .filter(|(entry, _)| !entry.family.is_empty())
-                .map(|(entry, graph)| label(entry, graph, limits))
-                .collect()
+            let mut labelled = Vec::new();
+            for graph in corpus.block(block)?.graphs()? {
+                let (index, graph) = graph?;
+                let entry = &corpus.entries()[index];
+                if !entry.family.is_empty() {
+                    labelled.push(label(entry, &graph, limits)?);
+                }
+            }
+            Ok(labelled)
         })
         .collect::<Result<_, UnusableEntry>>()?;
     Ok(blocks.into_iter().flatten().collect())

@@ -10,6 +10,7 @@ pub mod edits;
 pub mod formats;
 mod labelled;
 pub mod metrics;
+pub mod plot;
 pub mod protocol;
 pub mod report;
 pub mod split;

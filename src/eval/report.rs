@@ -74,8 +74,42 @@ pub struct Trial {
     pub asked: usize,
     /// Metrics that the page shows, in this order.
     pub columns: Vec<String>,
+    /// Whether the page shows a picture too.
+    pub is_drawn: bool,
     /// One row a method, the shipped encoder first.
     pub methods: Vec<Row>,
+}
+
+/// Folder of the pictures beside the page.
+pub const PICTURES: &str = "evaluation";
+
+impl Results {
+    /// What the queries are called.
+    pub fn title(&self) -> String {
+        title(&self.queries)
+    }
+
+    /// File name of its picture.
+    pub fn picture(&self) -> String {
+        picture(&self.title())
+    }
+}
+
+impl Trial {
+    /// File name of its picture.
+    pub fn picture(&self) -> String {
+        picture(&self.title)
+    }
+}
+
+/// `title` in lower case, with hyphens between its words.
+fn picture(title: &str) -> String {
+    let words: Vec<String> = title
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    format!("{}.svg", words.join("-"))
 }
 
 /// The results of one method.
@@ -176,6 +210,13 @@ fn trial(page: &mut String, trial: &Trial) {
     );
     let columns: Vec<&str> = trial.columns.iter().map(String::as_str).collect();
     rows(page, &columns, &trial.methods);
+    if trial.is_drawn {
+        show(page, &trial.title, &trial.picture());
+    }
+}
+
+fn show(page: &mut String, title: &str, picture: &str) {
+    let _ = writeln!(page, "![{title}]({PICTURES}/{picture})\n");
 }
 
 /// A table of some metrics, one row a method.
@@ -195,12 +236,13 @@ fn rows(page: &mut String, columns: &[&str], methods: &[Row]) {
 }
 
 fn section(page: &mut String, results: &Results, cuts: &[usize]) {
-    let title = title(&results.queries);
+    let title = results.title();
     let _ = writeln!(
         page,
         "## {title}\n\n{} queries; {} more had nothing relevant to find.\n",
         results.asked, results.unanswerable
     );
+    show(page, &title, &results.picture());
     for cut in cuts {
         table(page, results, *cut);
     }
@@ -341,6 +383,7 @@ mod tests {
                 about: "Edited.".into(),
                 asked: 7,
                 columns: vec!["spearman".into()],
+                is_drawn: true,
                 methods: vec![Row {
                     name: "token sets".into(),
                     metrics: BTreeMap::from([("spearman".into(), estimate)]),
@@ -354,6 +397,8 @@ mod tests {
         assert!(page.contains("| 20 |  | 0.500 ± 0.354 |  |  |"));
         assert!(page.contains("The 2 composed queries alone"));
         assert!(page.contains("| token sets | 0.500 (0.400 to 0.600) |"));
+        assert!(page.contains("![Held-out families](evaluation/held-out-families.svg)"));
+        assert!(page.contains("![Edits](evaluation/edits.svg)"));
         assert!(!page.contains("validation"));
     }
 }

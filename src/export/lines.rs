@@ -13,7 +13,7 @@ struct Line<'a, G> {
 }
 
 /// Writes `{"entry": {…}, "graph": netkin-graph}` for each entry, in the order of the corpus.
-/// Holds the graphs of one block at a time; `progress` follows as (done, all) entries.
+/// Holds one graph at a time; `progress` follows as (done, all) entries.
 ///
 /// # Errors
 /// When a block of graphs is malformed or `out` fails.
@@ -23,12 +23,14 @@ pub fn write_jsonl(
     progress: &dyn Fn(usize, usize),
 ) -> Result<(), Error> {
     let entries = corpus.entries();
-    for (done, (entry, graph)) in (1..).zip(entries.iter().zip(corpus.graphs())) {
-        let graph = graph?;
-        let graph = json::part(&graph);
-        serde_json::to_writer(&mut out, &Line { entry, graph }).map_err(io::Error::from)?;
-        out.write_all(b"\n")?;
-        progress(done, entries.len());
+    for block in 0..corpus.block_count() {
+        for graph in corpus.block(block)?.graphs()? {
+            let (index, graph) = graph?;
+            let (entry, graph) = (&entries[index], json::part(&graph));
+            serde_json::to_writer(&mut out, &Line { entry, graph }).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+            progress(index + 1, entries.len());
+        }
     }
     Ok(out.flush()?)
 }

@@ -184,13 +184,13 @@ impl<W: Write + Send> Group<'_, W> {
     ) -> Result<(), Error> {
         let mut column = self.0.next_column()?.ok_or_else(no_column)?;
         for block in blocks {
-            let (first, graphs) = set.corpus.block_graphs(block)?;
-            for (place, graph) in (first + 1..).zip(&graphs) {
-                let graph = [text(json::write(graph))];
+            for graph in set.corpus.block(block)?.graphs()? {
+                let (index, graph) = graph?;
+                let graph = [text(json::write(&graph))];
                 column
                     .typed::<ByteArrayType>()
                     .write_batch(&graph, None, None)?;
-                progress(place, set.corpus.entries().len());
+                progress(index + 1, set.corpus.entries().len());
             }
         }
         Ok(column.close()?)

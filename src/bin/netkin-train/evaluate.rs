@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use netkin::corpus::Kind;
 use netkin::eval::baselines::Vectors;
 use netkin::eval::protocol::{self, Outcome, Queries, difference, estimate, evaluate};
-use netkin::eval::report::{OfKind, Report, Results, Row, Seeds, Spread, Tried, markdown};
-use netkin::eval::{Labelled, data_hash, split};
+use netkin::eval::report::{self, OfKind, Report, Results, Row, Seeds, Spread, Tried, markdown};
+use netkin::eval::{Labelled, cells, data_hash, plot, split};
+use netkin::import::Limits;
 use netkin::model::{Encoder, TokenSetEncoder};
 use netkin::train::{self, model_card};
 use serde_json::Value;
@@ -47,7 +48,9 @@ pub(crate) fn run(
         .collect::<Result<Vec<_>>>()?;
     let report = report(entries, &encoder, &beside, &fitted, exports, validation)?;
     let page = markdown(&report);
-    fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
+    let pictures = out.join(report::PICTURES);
+    fs::create_dir_all(&pictures).with_context(|| format!("creating {}", pictures.display()))?;
+    draw(&report, &pictures)?;
     write(&out.join("evaluation.md"), page.as_bytes())?;
     write(&out.join("evaluation.json"), &json(&report)?)?;
     let card = model_card(encoder.config(), &fitted, headline(&report).as_deref());
@@ -63,6 +66,20 @@ fn beside_of(folder: &Path, data_hash: &str) -> Result<Box<dyn Encoder>> {
         bail!("the model in {} learned from other data", folder.display());
     }
     netkin::model::load(&config, &read(&folder.join("model.safetensors"))?).with_context(place)
+}
+
+/// The pictures that the page shows, under the names it has for them.
+fn draw(report: &Report, folder: &Path) -> Result<()> {
+    for results in &report.results {
+        let title = format!("{}: MAP@20", results.title());
+        let svg = plot::intervals(&title, &results.methods, "map@20")?;
+        write(&folder.join(results.picture()), svg.as_bytes())?;
+    }
+    for trial in report.trials.iter().filter(|trial| trial.is_drawn) {
+        let svg = plot::falling(&trial.title, &trial.methods)?;
+        write(&folder.join(trial.picture()), svg.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The shipped encoder's own numbers, for its card.
@@ -107,13 +124,18 @@ fn report(
     let tests = trials::Tests::new(entries, exports, &config)?;
     let entries = &tests.entries()[..count];
     let training = split::training(entries, &config);
+    let of_cells = of_cells(fitted, &config)?;
+    let mut others: Vec<(&str, &dyn Encoder)> =
+        vec![("token sets, refined on cells alone", &of_cells)];
+    let beside = beside.iter();
+    others.extend(beside.map(|encoder| (encoder.version(), encoder.as_ref())));
     let rankers = Rankers::new(
         tests.entries(),
         encoder,
-        beside,
         &training,
         fitted,
         config.seed,
+        &others,
     )?;
     let shared = [
         (Queries::HeldOutFamilies, &refitted[..]),
@@ -142,6 +164,14 @@ fn report(
     })
 }
 
+/// An encoder that has seen cells of NAS spaces only: how far what it learns carries over to real
+/// architectures, and what cells gain from being learned from.
+fn of_cells(fitted: &train::Config, config: &protocol::Config) -> Result<TokenSetEncoder> {
+    let cells = cells::families(config.seed, &Limits::default());
+    let training: Vec<&Labelled> = cells.iter().collect();
+    Ok(train::fit("cells", &training, data_hash(&cells), fitted)?)
+}
+
 /// Each package in its turn held out, by encoders that were fitted without it.
 fn packages(
     entries: &[Labelled],
@@ -153,7 +183,7 @@ fn packages(
         .map(|package| {
             let training = split::training_without(entries, package);
             let encoder = train::fit("without a package", &training, data_hash(entries), fitted)?;
-            let rankers = Rankers::new(entries, &encoder, &[], &training, fitted, config.seed)?;
+            let rankers = Rankers::new(entries, &encoder, &training, fitted, config.seed, &[])?;
             let queries = Queries::HeldOutPackage(package.clone());
             results(entries, rankers.methods(), &[], queries, config)
         })

@@ -15,15 +15,15 @@ pub(crate) type Method = (String, Box<dyn Ranker>);
 pub(crate) struct Rankers(Vec<Method>);
 
 impl Rankers {
-    /// Baselines learn from `training`, which is among `entries`, alone; so have the encoders
-    /// `beside`.
+    /// Baselines learn from `training`, which is among `entries`, alone. `others` are encoders that
+    /// stand behind the shipped one.
     pub(crate) fn new(
         entries: &[Labelled],
         encoder: &TokenSetEncoder,
-        beside: &[Box<dyn Encoder>],
         training: &[&Labelled],
         fitted: &train::Config,
         seed: u64,
+        others: &[(&str, &dyn Encoder)],
     ) -> Result<Self> {
         let seen: BTreeSet<&str> = training.iter().map(|entry| entry.id.as_str()).collect();
         let train: Vec<usize> = (0..entries.len())
@@ -37,11 +37,14 @@ impl Rankers {
             entries: entries.len(),
             seed,
         };
-        let ours: Vec<(&str, Box<dyn Ranker>)> = vec![
-            (
-                "token sets, refined",
-                Box::new(Vectors::encoded(entries, encoder)?),
-            ),
+        let mut methods: Vec<(&str, Box<dyn Ranker>)> = vec![(
+            "token sets, refined",
+            Box::new(Vectors::encoded(entries, encoder)?),
+        )];
+        for (name, other) in others {
+            methods.push((name, Box::new(Vectors::encoded(entries, *other)?)));
+        }
+        methods.extend::<[(&str, Box<dyn Ranker>); 9]>([
             (
                 "token sets, whitened",
                 Box::new(Vectors::encoded(entries, &closed)?),
@@ -66,16 +69,13 @@ impl Rankers {
             ),
             ("size only", Box::new(Size::new(entries))),
             ("random", Box::new(chance)),
-        ];
-        let mut methods: Vec<Method> = ours
-            .into_iter()
-            .map(|(name, ranker)| (name.to_owned(), ranker))
-            .collect();
-        for encoder in beside {
-            let ranker = Box::new(Vectors::encoded(entries, encoder.as_ref())?);
-            methods.push((encoder.version().to_owned(), ranker));
-        }
-        Ok(Self(methods))
+        ]);
+        let methods = methods.into_iter();
+        Ok(Self(
+            methods
+                .map(|(name, ranker)| (name.to_owned(), ranker))
+                .collect(),
+        ))
     }
 
     pub(crate) fn methods(&self) -> &[Method] {

@@ -99,6 +99,18 @@ fn corpus(count: usize) -> (Vec<Entry>, Vec<RawGraph>, Vec<u8>) {
     (entries, graphs, bytes)
 }
 
+fn every_graph(corpus: &Corpus) -> Result<Vec<RawGraph>, Error> {
+    let mut graphs = Vec::new();
+    for block in 0..corpus.block_count() {
+        for graph in corpus.block(block)?.graphs()? {
+            let (index, graph) = graph?;
+            assert_eq!(index, graphs.len());
+            graphs.push(graph);
+        }
+    }
+    Ok(graphs)
+}
+
 #[test]
 fn a_corpus_survives_writing_and_reading() {
     let (entries, graphs, bytes) = corpus(150);
@@ -106,8 +118,7 @@ fn a_corpus_survives_writing_and_reading() {
     assert_eq!(corpus.version(), "test-1");
     assert_eq!(corpus.entries(), entries);
     assert_eq!(corpus.block_count(), 3);
-    let read: Vec<_> = corpus.graphs().map(Result::unwrap).collect();
-    assert_eq!(read, graphs);
+    assert_eq!(every_graph(&corpus).unwrap(), graphs);
     assert_eq!(corpus.graph(100).unwrap(), graphs[100]);
     assert!(matches!(
         corpus.graph(150),
@@ -205,7 +216,7 @@ fn resealed_damage_never_panics() {
             let mut bytes = bytes.clone();
             bytes[place] ^= flip;
             if let Ok(corpus) = Corpus::read(resealed(bytes)) {
-                corpus.graphs().for_each(drop);
+                let _ = every_graph(&corpus);
             }
         }
     }
@@ -221,6 +232,10 @@ fn a_huge_stated_length_is_refused_before_memory_is_taken() {
     ));
 }
 
+fn decoded(bytes: &[u8]) -> Result<Vec<RawGraph>, columns::Problem> {
+    columns::decode(bytes)?.collect()
+}
+
 #[test]
 fn damaged_columns_never_panic() {
     let (_, graphs, _) = corpus(3);
@@ -229,9 +244,9 @@ fn damaged_columns_never_panic() {
         for value in [0, 1, 5, 0x7f, 0xff] {
             let mut bytes = bytes.clone();
             bytes[place] = value;
-            let _ = columns::decode(&bytes);
+            let _ = decoded(&bytes);
         }
-        assert!(columns::decode(&bytes[..place]).is_err());
+        assert!(decoded(&bytes[..place]).is_err());
     }
 }
 

@@ -4,17 +4,20 @@
 use crate::random::Random;
 use std::collections::BTreeSet;
 
+const OPERATIONS_201: [&str; 5] = [
+    "none",
+    "skip_connect",
+    "nor_conv_1x1",
+    "nor_conv_3x3",
+    "avg_pool_3x3",
+];
+
 /// Every cell of NAS-Bench-201 in the order of its six edges: 5^6 = 15,625.
 pub fn nasbench201() -> impl Iterator<Item = String> {
-    const OPS: [&str; 5] = [
-        "none",
-        "skip_connect",
-        "nor_conv_1x1",
-        "nor_conv_3x3",
-        "avg_pool_3x3",
-    ];
-    (0..OPS.len().pow(6)).map(|number| {
-        let op = |edge: u32| OPS[number / OPS.len().pow(5 - edge) % OPS.len()];
+    (0..OPERATIONS_201.len().pow(6)).map(|number| {
+        let op = |edge: u32| {
+            OPERATIONS_201[number / OPERATIONS_201.len().pow(5 - edge) % OPERATIONS_201.len()]
+        };
         format!(
             "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|",
             op(0),
@@ -25,6 +28,14 @@ pub fn nasbench201() -> impl Iterator<Item = String> {
             op(5)
         )
     })
+}
+
+/// The number of a cell of NAS-Bench-201 that has another operation on one edge of cell `number`.
+pub fn nasbench201_edited(number: usize, random: &mut Random) -> usize {
+    let place = OPERATIONS_201.len().pow(random.below(6) as u32);
+    let old = number / place % OPERATIONS_201.len();
+    let new = (old + 1 + random.below(OPERATIONS_201.len() - 1)) % OPERATIONS_201.len();
+    number - old * place + new * place
 }
 
 /// `count` distinct genotypes of DARTS: every step reads two earlier states, each through an

@@ -357,11 +357,7 @@ fn configs_of_other_models_are_refused_by_field() {
             "scissors".into(),
             "unknown variant `scissors`",
         ),
-        (
-            "/token_sets",
-            serde_json::Value::Null,
-            "`dim` is not 10",
-        ),
+        ("/token_sets", serde_json::Value::Null, "`dim` is not 10"),
         (
             "/token_sets/hashing/dim",
             0.into(),
@@ -385,5 +381,8 @@ fn the_features_and_hashes_of_motifs_change_only_with_the_name_of_their_vocabula
             .collect::<Vec<_>>()
     });
     let fingerprint = random::sequence(0, all);
-    assert_eq!((VOCABULARY, fingerprint), ("motifs-1", 17_666_816_880_468_909_332));
+    assert_eq!(
+        (VOCABULARY, fingerprint),
+        ("motifs-1", 17_666_816_880_468_909_332)
+    );
 }

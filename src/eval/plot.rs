@@ -1,0 +1,170 @@
+//! Results as pictures in SVG, for the page that holds their tables.
+
+use super::edits::{LINKS, similarity_after};
+use super::protocol::Estimate;
+use super::report::Row;
+use plotters::prelude::*;
+
+/// Something could not be drawn: a defect, since nothing of a picture comes from outside.
+#[derive(Debug, thiserror::Error)]
+#[error("a picture cannot be drawn: {0}")]
+pub struct Error(String);
+
+fn undrawn(error: impl std::fmt::Display) -> Error {
+    Error(error.to_string())
+}
+
+/// Pixels.
+const WIDTH: u32 = 800;
+const ROW: u32 = 26;
+const TEXT: (&str, u32) = ("sans-serif", 14);
+const TITLE: (&str, u32) = ("sans-serif", 17);
+
+/// A metric between 0 and 1 of every method with its interval, the first on top and in another colour.
+///
+/// # Errors
+/// When drawing fails.
+pub fn intervals(title: &str, rows: &[Row], metric: &str) -> Result<String, Error> {
+    let known = rows.iter().rev().filter_map(|row| {
+        let estimate = row.metrics.get(metric)?;
+        Some((row.name.as_str(), *estimate))
+    });
+    let known: Vec<(&str, Estimate)> = known.collect();
+    let last = known.len().saturating_sub(1);
+    let mut svg = String::new();
+    {
+        let size = (WIDTH, 90 + ROW * known.len() as u32);
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE).map_err(undrawn)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, TITLE)
+            .margin(10)
+            .x_label_area_size(40)
+            .y_label_area_size(250)
+            .build_cartesian_2d(0.0..1.0, (0..last).into_segmented())
+            .map_err(undrawn)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .y_labels(known.len())
+            .y_label_formatter(&|place| match place {
+                SegmentValue::CenterOf(at) => known.get(*at).map_or("", |row| row.0).to_owned(),
+                _ => String::new(),
+            })
+            .x_desc(metric)
+            .label_style(TEXT)
+            .draw()
+            .map_err(undrawn)?;
+        let bars = known.iter().enumerate().map(|(at, (_, estimate))| {
+            let Estimate { mean, low, high } = *estimate;
+            let colour = if at == last { RED } else { BLUE };
+            let place = SegmentValue::CenterOf(at);
+            ErrorBar::new_horizontal(place, low, mean, high, colour.filled(), 10)
+        });
+        chart.draw_series(bars).map_err(undrawn)?;
+        area.present().map_err(undrawn)?;
+    }
+    Ok(svg)
+}
+
+/// How similar a graph stays to itself the more it is edited, one line a method.
+///
+/// # Errors
+/// When drawing fails.
+pub fn falling(title: &str, rows: &[Row]) -> Result<String, Error> {
+    let most = LINKS.last().copied().unwrap_or(1) as f64;
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, 420)).into_drawing_area();
+        area.fill(&WHITE).map_err(undrawn)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, TITLE)
+            .margin(10)
+            .x_label_area_size(45)
+            .y_label_area_size(55)
+            .build_cartesian_2d((1.0..most).log_scale().base(2.0), 0.0..1.0)
+            .map_err(undrawn)?;
+        chart
+            .configure_mesh()
+            .x_desc("edits")
+            .y_desc("similarity to the graph before")
+            .x_labels(LINKS.len())
+            .label_style(TEXT)
+            .draw()
+            .map_err(undrawn)?;
+        for (place, row) in rows.iter().enumerate() {
+            let points = LINKS.iter().filter_map(|edits| {
+                let estimate = row.metrics.get(&similarity_after(*edits))?;
+                Some((*edits as f64, estimate.mean))
+            });
+            let colour = Palette99::pick(place).to_rgba();
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                .map_err(undrawn)?
+                .label(row.name.as_str())
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerLeft)
+            .background_style(WHITE)
+            .label_font(TEXT)
+            .draw()
+            .map_err(undrawn)?;
+        area.present().map_err(undrawn)?;
+    }
+    Ok(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn row(name: &str, metrics: &[(String, f64)]) -> Row {
+        let metrics = metrics.iter().map(|(metric, mean)| {
+            let (low, high) = (mean - 0.1, mean + 0.1);
+            let mean = *mean;
+            (metric.clone(), Estimate { mean, low, high })
+        });
+        Row {
+            name: name.into(),
+            metrics: metrics.collect(),
+            gain: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn every_method_with_the_metric_has_a_bar_and_better_is_further_right() {
+        let map = |mean| [("map@20".to_owned(), mean)];
+        let rows = [
+            row("ours", &map(0.8)),
+            row("theirs", &map(0.4)),
+            row("unasked", &[]),
+        ];
+        let svg = intervals("Held-out families", &rows, "map@20").unwrap();
+        assert!(svg.contains("ours") && svg.contains("theirs") && !svg.contains("unasked"));
+        let means: Vec<f64> = svg
+            .lines()
+            .filter(|line| line.starts_with("<circle"))
+            .filter_map(|line| line.split('"').nth(1)?.parse().ok())
+            .collect();
+        assert_eq!(means.len(), 2);
+        assert!(means[0] < means[1], "drawn from below: {means:?}");
+    }
+
+    #[test]
+    fn a_line_for_each_method_falls_from_left_to_right() {
+        let of = |start: f64| {
+            let value = |place: usize| start - 0.1 * place as f64;
+            let links = LINKS.iter().enumerate();
+            links
+                .map(|(place, edits)| (similarity_after(*edits), value(place)))
+                .collect::<Vec<_>>()
+        };
+        let rows = [row("ours", &of(0.9)), row("theirs", &of(0.8))];
+        let svg = falling("Chains of edits", &rows).unwrap();
+        assert!(svg.contains("ours") && svg.contains("theirs"));
+        assert!(svg.matches("<polyline").count() >= 2);
+    }
+}
