@@ -1,6 +1,6 @@
 //! The model card: what a release is, what it was fitted on, how to make it again.
 
-use crate::model::Config;
+use crate::model::{Config, MotifGnn};
 use crate::train;
 
 /// The card of a fitted model, in Markdown. `metrics` is the table that an evaluation wrote.
@@ -26,5 +26,42 @@ pub fn model_card(model: &Config, fit: &train::Config, metrics: Option<&str>) ->
         groups = model.hashing.groups,
         counts = model.hashing.counts,
         widths = model.hashing.widths,
+    )
+}
+
+/// The card of a trained motif GNN, in Markdown.
+pub fn motif_gnn_card(model: &MotifGnn, training: &train::gnn::Config) -> String {
+    let config = model.config();
+    let network = &config.network;
+    let beside = config.token_sets.as_ref().map_or_else(
+        || "The network stands alone.".to_owned(),
+        |of| {
+            format!(
+                "Beside it stand token sets, fitted first, in {} components; their share of a similarity is {}.",
+                of.dim, of.share
+            )
+        },
+    );
+    format!(
+        "# Model {version}\n\n\
+         A graph network over the operators of each motif ({motif_dim} components), then one over the macro graph of \
+         motifs ({hidden} components), {rounds} rounds each, read out in {outputs} components. {beside}\n\n\
+         - Trained on: the training families of the corpus, each design once\n\
+         - Stage 1: {motif_steps} steps, motifs against contexts\n\
+         - Stage 2: {graph_steps} steps, families against each other\n\
+         - Known motifs: {known}\n\
+         - Data hash: `{data}`\n\
+         - Seed: {seed}\n\n\
+         Every setting: `training.json`. How it compares: `netkin-train eval --beside`.\n",
+        version = config.version,
+        motif_dim = network.motif_dim,
+        hidden = network.hidden,
+        rounds = network.rounds,
+        outputs = network.outputs,
+        motif_steps = training.motif.steps,
+        graph_steps = training.graph.steps,
+        known = model.known_motifs(),
+        data = config.data_hash,
+        seed = config.seed,
     )
 }

@@ -17,7 +17,7 @@ mod stage;
 mod validate;
 mod wccn;
 
-pub use card::model_card;
+pub use card::{model_card, motif_gnn_card};
 pub use contrastive::Refinement;
 pub use device::{DeviceChoice, DeviceError};
 pub use stage::Progress;

@@ -127,3 +127,9 @@ fn every_example_finds_its_own_family_first() {
         assert!(first.id.ends_with(&name), "{name}: {:#?}", answer.hits);
     }
 }
+
+#[test]
+fn the_model_that_serves_unless_one_is_pinned_is_the_one_that_was_chosen() {
+    let state = tempfile::tempdir().unwrap();
+    assert_eq!(engine(state.path()).model_version(), "token-set-2");
+}

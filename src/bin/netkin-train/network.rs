@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use netkin::eval::protocol;
 use netkin::train::gnn::{Config, Data, Surroundings, train_graphs, train_motifs};
-use netkin::train::{DeviceChoice, Progress};
+use netkin::train::{DeviceChoice, Progress, motif_gnn_card};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,8 @@ pub(crate) fn run(training: &Training, stages: Stages, out: Option<&Path>) -> Re
     write(&out.join("config.json"), &json(encoder.config())?)?;
     write(&out.join("model.safetensors"), &encoder.weights()?)?;
     write(&out.join("training.json"), &json(&config)?)?;
+    let card = motif_gnn_card(&encoder, &config);
+    write(&out.join("README.md"), card.as_bytes())?;
     Ok(format!(
         "{} knows {} motifs",
         out.display(),

@@ -96,7 +96,7 @@ pub fn context(
     let features: Vec<Vec<u64>> = nodes.iter().map(of).collect();
     MotifGraph {
         graph: Digraph {
-            colours: features.iter().map(colour).collect(),
+            colours: features.iter().map(|of| colour(of)).collect(),
             inputs: nodes.iter().map(inputs).collect(),
         },
         features,
@@ -144,7 +144,7 @@ impl<'a> Local<'a> {
         }
         MotifGraph {
             graph: Digraph {
-                colours: features.iter().map(colour).collect(),
+                colours: features.iter().map(|of| colour(of)).collect(),
                 inputs,
             },
             features,
@@ -178,7 +178,7 @@ impl<'a> Local<'a> {
     }
 }
 
-fn colour(features: &Vec<u64>) -> u64 {
+fn colour(features: &[u64]) -> u64 {
     random::sequence(0, features.iter().copied())
 }
 

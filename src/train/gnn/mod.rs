@@ -95,7 +95,7 @@ impl Default for Config {
             share: 0.6,
             motif: MotifSettings::default(),
             graph: GraphSettings::default(),
-            every: 250,
+            every: 100,
             seed: 0,
         }
     }
@@ -104,7 +104,7 @@ impl Default for Config {
 impl Default for MotifSettings {
     fn default() -> Self {
         Self {
-            steps: 500,
+            steps: 300,
             motifs: 256,
             contexts: 2,
             temperature: 0.1,
@@ -116,7 +116,7 @@ impl Default for MotifSettings {
 impl Default for GraphSettings {
     fn default() -> Self {
         Self {
-            steps: 1_000,
+            steps: 400,
             families: 64,
             members: 4,
             views: 1,
