@@ -92,7 +92,7 @@ impl Default for Config {
         Self {
             network: Network::default(),
             token_sets: Some(super::Config::default()),
-            share: 0.6,
+            share: 0.7,
             motif: MotifSettings::default(),
             graph: GraphSettings::default(),
             every: 100,
