@@ -9,25 +9,22 @@ mod subjects;
 use criterion::{Criterion, criterion_group, criterion_main};
 use netkin::corpus::Corpus;
 use netkin::engine::{Query, SearchOptions};
-use netkin::graph::{Architecture, Edge, Node, NodeIndex, Operator};
 use netkin::import::{self, Limits, canonical};
-use netkin::model::{Encoder, TokenSetEncoder};
+use netkin::model::Encoder;
 use netkin::motif::{ByCount, BySize, Paper, RandomSizes, Splitter, Waists, macro_graph};
 use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Duration;
-use subjects::{FILES, export, shipped};
+use subjects::{FILES, architecture_of, export, newest_model, shipped, stacked};
 
 /// As in the programs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn shipped_encoder() -> TokenSetEncoder {
-    let models = std::fs::read_dir(shipped().join("models")).expect("models are shipped");
-    let folders = models.map(|model| model.expect("a folder can be listed").path());
-    let newest = folders.max().expect("there is a model");
-    let read = |name| std::fs::read(newest.join(name)).expect("a model has both files");
-    TokenSetEncoder::load(&read("config.json"), &read("model.safetensors"))
+fn shipped_encoder() -> Box<dyn Encoder> {
+    let folder = newest_model();
+    let read = |name| std::fs::read(folder.join(name)).expect("a model has both files");
+    netkin::model::load(&read("config.json"), &read("model.safetensors"))
         .expect("the shipped model is whole")
 }
 
@@ -56,37 +53,9 @@ fn reading(criterion: &mut Criterion) {
     }
 }
 
-/// Copies of a network one after the other, each reading what the last one gave.
-fn stacked(architecture: &Architecture, count: usize) -> Architecture {
-    let mut nodes: Vec<Node> = Vec::with_capacity(count);
-    while nodes.len() < count {
-        let (base, last) = (nodes.len(), nodes.len().checked_sub(1));
-        let copied = architecture.nodes().iter().take(count - base);
-        nodes.extend(copied.map(|node| copy(node, base as NodeIndex, last)));
-    }
-    Architecture::new(None, 0, nodes, Vec::new()).expect("copies only read what is before them")
-}
-
-/// One operator of a copy that begins at `base`; its inputs become what `last` gives.
-fn copy(node: &Node, base: NodeIndex, last: Option<usize>) -> Node {
-    let mut node = node.clone();
-    for edge in &mut node.inputs {
-        edge.node += base;
-    }
-    if let (Operator::Input, Some(last)) = (&node.operator, last) {
-        node.operator = Operator::Relu;
-        node.inputs = vec![Edge::first(last as NodeIndex)];
-    }
-    node
-}
-
 /// Every splitter, and the macro graph, on 10,000 nodes.
 fn splitting(criterion: &mut Criterion) {
-    let limits = Limits::default();
-    let (model, file) = FILES[0];
-    let raw = import::onnx::read(&export(model, file), &limits).expect("it is a model");
-    let architecture = canonical::canonicalise(&raw, &limits).expect("it is an architecture");
-    let large = stacked(&architecture, 10_000);
+    let large = stacked(&architecture_of(0), 10_000);
     let splitters: [&dyn Splitter; 5] = [
         &Waists,
         &Paper,

@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod sheet;
+mod subjects;
 
 use netkin::embedding::{Embedding, dot};
 use netkin::index::{ExactIndex, Index};
@@ -16,6 +17,7 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
+use subjects::newest_model;
 
 const VECTORS: usize = 12_000;
 const FAMILIES: usize = 300;
@@ -281,15 +283,11 @@ fn rows(corpus: &Corpus, faiss: Option<&mut Faiss>) -> (Vec<Vec<String>>, f64) {
     (rows, index)
 }
 
-/// Components of the newest model that ships.
+/// Components of the model that serves.
 fn shipped_dim() -> usize {
-    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
-    let folders = std::fs::read_dir(models).expect("models are shipped");
-    let newest = folders.map(|model| model.expect("a folder can be listed").path());
-    let config = newest.max().expect("there is a model").join("config.json");
-    let config = std::fs::read(config).expect("a model has a configuration");
-    let config: netkin::model::Config = serde_json::from_slice(&config).expect("it is JSON");
-    config.dim
+    let config = std::fs::read(newest_model().join("config.json"));
+    let config = config.expect("a model has a configuration");
+    netkin::model::manifest(&config).expect("it is JSON").dim
 }
 
 fn main() {

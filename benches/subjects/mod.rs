@@ -4,7 +4,8 @@
 #![allow(dead_code, missing_docs)]
 
 use netkin::engine::{Config, Engine};
-use netkin::import::Limits;
+use netkin::graph::{Architecture, Edge, Node, NodeIndex, Operator};
+use netkin::import::{self, Limits, canonical};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -18,6 +19,11 @@ pub(crate) const FILES: [(&str, &str); 3] = [
 /// Where the shipped corpus and models are.
 pub(crate) fn shipped() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of the model that serves.
+pub(crate) fn newest_model() -> PathBuf {
+    shipped().join("models").join(open().model_version())
 }
 
 /// The bytes of an export.
@@ -48,4 +54,36 @@ pub(crate) fn open() -> Engine {
     };
     let data = shipped().join("target/bench-data");
     Engine::open(config, Limits::default(), &data, &|_, _| {}).expect("the assets are whole")
+}
+
+/// The architecture of one of [`FILES`].
+pub(crate) fn architecture_of(place: usize) -> Architecture {
+    let limits = Limits::default();
+    let (model, file) = FILES[place];
+    let raw = import::onnx::read(&export(model, file), &limits).expect("it is a model");
+    canonical::canonicalise(&raw, &limits).expect("it is an architecture")
+}
+
+/// Copies of a network one after the other, each reading what the last one gave.
+pub(crate) fn stacked(architecture: &Architecture, count: usize) -> Architecture {
+    let mut nodes: Vec<Node> = Vec::with_capacity(count);
+    while nodes.len() < count {
+        let (base, last) = (nodes.len(), nodes.len().checked_sub(1));
+        let copied = architecture.nodes().iter().take(count - base);
+        nodes.extend(copied.map(|node| copy(node, base as NodeIndex, last)));
+    }
+    Architecture::new(None, 0, nodes, Vec::new()).expect("copies only read what is before them")
+}
+
+/// One operator of a copy that begins at `base`; its inputs become what `last` gives.
+fn copy(node: &Node, base: NodeIndex, last: Option<usize>) -> Node {
+    let mut node = node.clone();
+    for edge in &mut node.inputs {
+        edge.node += base;
+    }
+    if let (Operator::Input, Some(last)) = (&node.operator, last) {
+        node.operator = Operator::Relu;
+        node.inputs = vec![Edge::first(last as NodeIndex)];
+    }
+    node
 }

@@ -91,7 +91,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     })
 }
 
-/// The whole folders in `models`, the newest last: names sort by date or version.
+/// The whole folders in `models`, the newest last.
 pub(super) fn whole(models: &Path) -> Result<Vec<Folder>, Error> {
     let folders = std::fs::read_dir(models).map_err(|error| asset(models, &error))?;
     let mut whole: Vec<Folder> = folders
@@ -99,8 +99,16 @@ pub(super) fn whole(models: &Path) -> Result<Vec<Folder>, Error> {
         .filter(|folder| !folder.file_name().as_encoded_bytes().starts_with(b"."))
         .filter_map(|folder| Folder::at(&folder.path()))
         .collect();
-    whole.sort_by(|one, other| one.path.cmp(&other.path));
+    whole.sort_by_cached_key(|folder| age(&folder.name()));
     Ok(whole)
+}
+
+/// Orders names by the numbers in them, which are a version or a date, so that `token-set-10` is
+/// newer than `motif-gnn-9`; then by the whole name.
+fn age(name: &str) -> (Vec<u64>, String) {
+    let numbers = name.split(|letter: char| !letter.is_ascii_digit());
+    let numbers = numbers.filter_map(|number| number.parse().ok()).collect();
+    (numbers, name.to_owned())
 }
 
 /// The folder called `pinned`, or the newest one when nothing is pinned.
@@ -151,12 +159,23 @@ mod tests {
         write(models.path(), "2026-01", &[CONFIG, WEIGHTS]);
         write(models.path(), "2026-02", &[CONFIG, WEIGHTS, EMBEDDINGS]);
         write(models.path(), "2026-03", &[CONFIG]);
+        write(models.path(), "2025-12", &[CONFIG, WEIGHTS]);
         write(models.path(), ".2026-04.tmp7", &[CONFIG, WEIGHTS]);
         std::fs::write(models.path().join("README.md"), "models").unwrap();
         assert_eq!(newest("").unwrap(), "2026-02");
         assert_eq!(newest("2026-01").unwrap(), "2026-01");
         let error = newest("2026-03").unwrap_err().to_string();
         assert!(error.contains("no model called `2026-03`"), "{error}");
+    }
+
+    #[test]
+    fn a_higher_number_is_newer_whatever_the_kind() {
+        let mut names = ["token-set-9", "motif-gnn-10", "token-set-10", "untitled"];
+        names.sort_by_cached_key(|name| age(name));
+        assert_eq!(
+            names,
+            ["untitled", "token-set-9", "motif-gnn-10", "token-set-10"]
+        );
     }
 
     #[test]

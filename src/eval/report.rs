@@ -48,7 +48,7 @@ pub struct Results {
     pub methods: Vec<Row>,
     /// The same for published and for composed queries alone.
     pub kinds: Vec<OfKind>,
-    /// The shipped encoder's settings fitted again with several seeds, where that was done.
+    /// The token sets' settings fitted again with several seeds, where that was done.
     pub seeds: Option<Seeds>,
 }
 
@@ -276,7 +276,7 @@ fn spread(page: &mut String, seeds: &Seeds, cuts: &[usize]) {
     let names: Vec<String> = seeds.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         page,
-        "The first row's settings fitted with the seeds {}, mean ± standard deviation:\n\n\
+        "Token sets of these settings fitted with the seeds {}, mean ± standard deviation:\n\n\
          | at | MRR | MAP | NDCG | recall |\n|---|---|---|---|---|",
         names.join(", ")
     );

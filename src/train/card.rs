@@ -3,9 +3,11 @@
 use crate::model::{Config, MotifGnn};
 use crate::train;
 
+const NOT_EVALUATED: &str = "Not evaluated yet: run `netkin-train eval`.";
+
 /// The card of a fitted model, in Markdown. `metrics` is the table that an evaluation wrote.
 pub fn model_card(model: &Config, fit: &train::Config, metrics: Option<&str>) -> String {
-    let metrics = metrics.unwrap_or("Not evaluated yet: run `netkin-train eval`.");
+    let metrics = metrics.unwrap_or(NOT_EVALUATED);
     format!(
         "# Model {version}\n\n\
          Token sets of an architecture, hashed to {hashed} components, whitened within families \
@@ -29,8 +31,12 @@ pub fn model_card(model: &Config, fit: &train::Config, metrics: Option<&str>) ->
     )
 }
 
-/// The card of a trained motif GNN, in Markdown.
-pub fn motif_gnn_card(model: &MotifGnn, training: &train::gnn::Config) -> String {
+/// The card of a trained motif GNN, in Markdown. `metrics` is the table that an evaluation wrote.
+pub fn motif_gnn_card(
+    model: &MotifGnn,
+    training: &train::gnn::Config,
+    metrics: Option<&str>,
+) -> String {
     let config = model.config();
     let network = &config.network;
     let beside = config.token_sets.as_ref().map_or_else(
@@ -52,7 +58,9 @@ pub fn motif_gnn_card(model: &MotifGnn, training: &train::gnn::Config) -> String
          - Known motifs: {known}\n\
          - Data hash: `{data}`\n\
          - Seed: {seed}\n\n\
-         Every setting: `training.json`. How it compares: `netkin-train eval --beside`.\n",
+         Every setting: `training.json`.\n\n\
+         ## Metrics\n\n{metrics}\n",
+        metrics = metrics.unwrap_or(NOT_EVALUATED),
         version = config.version,
         motif_dim = network.motif_dim,
         hidden = network.hidden,

@@ -1,8 +1,9 @@
 //! Compares an encoder with the baselines on every split and writes the report.
 
 use crate::files::{json, read, read_corpus, write};
+use crate::model::Model;
 use crate::provenance::{machine, today};
-use crate::rankers::{Method, Rankers};
+use crate::rankers::{Method, Named, Rankers};
 use crate::trials;
 use anyhow::{Context, Result, bail};
 use netkin::corpus::Kind;
@@ -11,9 +12,8 @@ use netkin::eval::protocol::{self, Outcome, Queries, difference, estimate, evalu
 use netkin::eval::report::{self, OfKind, Report, Results, Row, Seeds, Spread, Tried, markdown};
 use netkin::eval::{Labelled, cells, data_hash, plot, split};
 use netkin::import::Limits;
-use netkin::model::{Encoder, TokenSetEncoder};
-use netkin::train::{self, model_card};
-use serde_json::Value;
+use netkin::model::TokenSetEncoder;
+use netkin::train;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,7 @@ pub(crate) fn run(
     out: &Path,
 ) -> Result<()> {
     let entries = read_corpus(corpus)?;
-    let encoder = TokenSetEncoder::load(
-        &read(&model.join("config.json"))?,
-        &read(&model.join("model.safetensors"))?,
-    )
-    .with_context(|| format!("loading the model in {}", model.display()))?;
-    let fitted: train::Config = serde_json::from_slice(&read(&model.join("fit.json"))?)
-        .context("reading fit.json of the model")?;
+    let evaluated = Model::read(model)?;
     let tuning = model.join("tuning.json");
     let validation = if tuning.exists() {
         serde_json::from_slice(&read(&tuning)?).context("reading tuning.json of the model")?
@@ -44,28 +38,26 @@ pub(crate) fn run(
     };
     let beside = beside
         .iter()
-        .map(|folder| beside_of(folder, &encoder.config().data_hash))
+        .map(|folder| beside_of(folder, evaluated.data_hash()))
         .collect::<Result<Vec<_>>>()?;
-    let report = report(entries, &encoder, &beside, &fitted, exports, validation)?;
+    let report = report(entries, &evaluated, &beside, exports, validation)?;
     let page = markdown(&report);
     let pictures = out.join(report::PICTURES);
     fs::create_dir_all(&pictures).with_context(|| format!("creating {}", pictures.display()))?;
     draw(&report, &pictures)?;
     write(&out.join("evaluation.md"), page.as_bytes())?;
     write(&out.join("evaluation.json"), &json(&report)?)?;
-    let card = model_card(encoder.config(), &fitted, headline(&report).as_deref());
+    let card = evaluated.card(headline(&report).as_deref());
     write(&model.join("README.md"), card.as_bytes())
 }
 
 /// The model in `folder`, which must have learned from the data that the evaluated one did.
-fn beside_of(folder: &Path, data_hash: &str) -> Result<Box<dyn Encoder>> {
-    let config = read(&folder.join("config.json"))?;
-    let place = || format!("loading the model in {}", folder.display());
-    let about: BTreeMap<String, Value> = serde_json::from_slice(&config).with_context(place)?;
-    if about.get("data_hash") != Some(&Value::from(data_hash)) {
+fn beside_of(folder: &Path, data_hash: &str) -> Result<Model> {
+    let model = Model::read(folder)?;
+    if model.data_hash() != data_hash {
         bail!("the model in {} learned from other data", folder.display());
     }
-    netkin::model::load(&config, &read(&folder.join("model.safetensors"))?).with_context(place)
+    Ok(model)
 }
 
 /// The pictures that the page shows, under the names it has for them.
@@ -102,13 +94,13 @@ fn headline(report: &Report) -> Option<String> {
 
 fn report(
     entries: Vec<Labelled>,
-    encoder: &TokenSetEncoder,
-    beside: &[Box<dyn Encoder>],
-    fitted: &train::Config,
+    evaluated: &Model,
+    beside: &[Model],
     exports: &Path,
     validation: Vec<Tried>,
 ) -> Result<Report> {
     let config = protocol::Config::default();
+    let fitted = &evaluated.token_sets();
     let families: BTreeSet<&str> = entries.iter().map(|entry| entry.family.as_str()).collect();
     let families = families.len();
     let held_out: BTreeSet<&str> = entries
@@ -125,18 +117,10 @@ fn report(
     let entries = &tests.entries()[..count];
     let training = split::training(entries, &config);
     let of_cells = of_cells(fitted, &config)?;
-    let mut others: Vec<(&str, &dyn Encoder)> =
-        vec![("token sets, refined on cells alone", &of_cells)];
-    let beside = beside.iter();
-    others.extend(beside.map(|encoder| (encoder.version(), encoder.as_ref())));
-    let rankers = Rankers::new(
-        tests.entries(),
-        encoder,
-        &training,
-        fitted,
-        config.seed,
-        &others,
-    )?;
+    let mut encoders = vec![named(evaluated)];
+    encoders.extend(beside.iter().map(named));
+    encoders.push(("token sets, refined on cells alone", &of_cells));
+    let rankers = Rankers::new(tests.entries(), &encoders, &training, fitted, config.seed)?;
     let shared = [
         (Queries::HeldOutFamilies, &refitted[..]),
         (Queries::HeldOutArchitectures, &refitted),
@@ -152,7 +136,7 @@ fn report(
     Ok(Report {
         date: today()?,
         machine: machine(),
-        model_version: encoder.version().into(),
+        model_version: evaluated.encoder().version().into(),
         data_hash,
         entries: count,
         families,
@@ -162,6 +146,11 @@ fn report(
         validation,
         protocol: config,
     })
+}
+
+/// A model as it is called in tables.
+fn named(model: &Model) -> Named<'_> {
+    (model.encoder().version(), model.encoder())
 }
 
 /// An encoder that has seen cells of NAS spaces only: how far what it learns carries over to real
@@ -183,7 +172,8 @@ fn packages(
         .map(|package| {
             let training = split::training_without(entries, package);
             let encoder = train::fit("without a package", &training, data_hash(entries), fitted)?;
-            let rankers = Rankers::new(entries, &encoder, &training, fitted, config.seed, &[])?;
+            let encoders: [Named<'_>; 1] = [("token sets, refined", &encoder)];
+            let rankers = Rankers::new(entries, &encoders, &training, fitted, config.seed)?;
             let queries = Queries::HeldOutPackage(package.clone());
             results(entries, rankers.methods(), &[], queries, config)
         })

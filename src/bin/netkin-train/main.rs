@@ -7,6 +7,7 @@ mod evaluate;
 mod exports;
 mod files;
 mod fit;
+mod model;
 mod motifs;
 mod nas;
 mod network;

@@ -82,7 +82,7 @@ pub(crate) fn run(training: &Training, stages: Stages, out: Option<&Path>) -> Re
     write(&out.join("config.json"), &json(encoder.config())?)?;
     write(&out.join("model.safetensors"), &encoder.weights()?)?;
     write(&out.join("training.json"), &json(&config)?)?;
-    let card = motif_gnn_card(&encoder, &config);
+    let card = motif_gnn_card(&encoder, &config, None);
     write(&out.join("README.md"), card.as_bytes())?;
     Ok(format!(
         "{} knows {} motifs",

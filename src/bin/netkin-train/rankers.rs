@@ -11,19 +11,20 @@ use std::collections::BTreeSet;
 /// A ranker with its name in the tables.
 pub(crate) type Method = (String, Box<dyn Ranker>);
 
+/// An encoder with its name in the tables.
+pub(crate) type Named<'a> = (&'a str, &'a dyn Encoder);
+
 /// Rankers over the same entries.
 pub(crate) struct Rankers(Vec<Method>);
 
 impl Rankers {
-    /// Baselines learn from `training`, which is among `entries`, alone. `others` are encoders that
-    /// stand behind the shipped one.
+    /// `encoders` come first; baselines learn from `training`, which is among `entries`, alone.
     pub(crate) fn new(
         entries: &[Labelled],
-        encoder: &TokenSetEncoder,
+        encoders: &[Named<'_>],
         training: &[&Labelled],
         fitted: &train::Config,
         seed: u64,
-        others: &[(&str, &dyn Encoder)],
     ) -> Result<Self> {
         let seen: BTreeSet<&str> = training.iter().map(|entry| entry.id.as_str()).collect();
         let train: Vec<usize> = (0..entries.len())
@@ -31,18 +32,15 @@ impl Rankers {
             .collect();
         let bags = bags(entries);
         let closed = closed_form(training, fitted)?;
-        let unfitted = TokenSetEncoder::unfitted(encoder.config().hashing.clone())?;
+        let unfitted = TokenSetEncoder::unfitted(fitted.hashing.clone())?;
         let latent = Vectors::new(latent_vectors(&bags, &train, 256, seed));
         let chance = Chance {
             entries: entries.len(),
             seed,
         };
-        let mut methods: Vec<(&str, Box<dyn Ranker>)> = vec![(
-            "token sets, refined",
-            Box::new(Vectors::encoded(entries, encoder)?),
-        )];
-        for (name, other) in others {
-            methods.push((name, Box::new(Vectors::encoded(entries, *other)?)));
+        let mut methods: Vec<(&str, Box<dyn Ranker>)> = Vec::new();
+        for (name, encoder) in encoders {
+            methods.push((name, Box::new(Vectors::encoded(entries, *encoder)?)));
         }
         methods.extend::<[(&str, Box<dyn Ranker>); 9]>([
             (

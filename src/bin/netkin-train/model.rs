@@ -1,0 +1,66 @@
+//! A model's folder, of whichever kind: its encoder, its settings and its card.
+
+use crate::files::read;
+use anyhow::{Context, Result};
+use netkin::model::{self, Encoder, MotifGnn, TokenSetEncoder};
+use netkin::train::{self, gnn, model_card, motif_gnn_card};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// A model and the settings that it was trained with.
+pub(crate) enum Model {
+    TokenSets(TokenSetEncoder, train::Config),
+    MotifGnn(MotifGnn, gnn::Config),
+}
+
+impl Model {
+    /// Reads the model in `folder`.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let place = || format!("loading the model in {}", folder.display());
+        let config = read(&folder.join("config.json"))?;
+        let weights = read(&folder.join("model.safetensors"))?;
+        let manifest = model::manifest(&config).with_context(place)?;
+        Ok(if manifest.encoder == "motif_gnn" {
+            let encoder = MotifGnn::load(&config, &weights).with_context(place)?;
+            Self::MotifGnn(encoder, settings(&folder.join("training.json"))?)
+        } else {
+            let encoder = TokenSetEncoder::load(&config, &weights).with_context(place)?;
+            Self::TokenSets(encoder, settings(&folder.join("fit.json"))?)
+        })
+    }
+
+    pub(crate) fn encoder(&self) -> &dyn Encoder {
+        match self {
+            Self::TokenSets(encoder, _) => encoder,
+            Self::MotifGnn(encoder, _) => encoder,
+        }
+    }
+
+    /// Hash of the data it learned from.
+    pub(crate) fn data_hash(&self) -> &str {
+        match self {
+            Self::TokenSets(encoder, _) => &encoder.config().data_hash,
+            Self::MotifGnn(encoder, _) => &encoder.config().data_hash,
+        }
+    }
+
+    /// The fit of token sets that it is, stands beside or is compared with.
+    pub(crate) fn token_sets(&self) -> train::Config {
+        match self {
+            Self::TokenSets(_, fit) => fit.clone(),
+            Self::MotifGnn(_, training) => training.token_sets.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Its card with the table that an evaluation wrote.
+    pub(crate) fn card(&self, metrics: Option<&str>) -> String {
+        match self {
+            Self::TokenSets(encoder, fit) => model_card(encoder.config(), fit, metrics),
+            Self::MotifGnn(encoder, training) => motif_gnn_card(encoder, training, metrics),
+        }
+    }
+}
+
+fn settings<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&read(path)?).with_context(|| format!("reading {}", path.display()))
+}
