@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// A model and the settings that it was trained with.
 pub(crate) enum Model {
-    TokenSets(TokenSetEncoder, train::Config),
-    MotifGnn(MotifGnn, gnn::Config),
+    TokenSets(Box<(TokenSetEncoder, train::Config)>),
+    MotifGnn(Box<(MotifGnn, gnn::Config)>),
 }
 
 impl Model {
@@ -22,41 +22,44 @@ impl Model {
         let manifest = model::manifest(&config).with_context(place)?;
         Ok(if manifest.encoder == "motif_gnn" {
             let encoder = MotifGnn::load(&config, &weights).with_context(place)?;
-            Self::MotifGnn(encoder, settings(&folder.join("training.json"))?)
+            Self::MotifGnn(Box::new((
+                encoder,
+                settings(&folder.join("training.json"))?,
+            )))
         } else {
             let encoder = TokenSetEncoder::load(&config, &weights).with_context(place)?;
-            Self::TokenSets(encoder, settings(&folder.join("fit.json"))?)
+            Self::TokenSets(Box::new((encoder, settings(&folder.join("fit.json"))?)))
         })
     }
 
     pub(crate) fn encoder(&self) -> &dyn Encoder {
         match self {
-            Self::TokenSets(encoder, _) => encoder,
-            Self::MotifGnn(encoder, _) => encoder,
+            Self::TokenSets(model) => &model.0,
+            Self::MotifGnn(model) => &model.0,
         }
     }
 
     /// Hash of the data it learned from.
     pub(crate) fn data_hash(&self) -> &str {
         match self {
-            Self::TokenSets(encoder, _) => &encoder.config().data_hash,
-            Self::MotifGnn(encoder, _) => &encoder.config().data_hash,
+            Self::TokenSets(model) => &model.0.config().data_hash,
+            Self::MotifGnn(model) => &model.0.config().data_hash,
         }
     }
 
     /// The fit of token sets that it is, stands beside or is compared with.
     pub(crate) fn token_sets(&self) -> train::Config {
         match self {
-            Self::TokenSets(_, fit) => fit.clone(),
-            Self::MotifGnn(_, training) => training.token_sets.clone().unwrap_or_default(),
+            Self::TokenSets(model) => model.1.clone(),
+            Self::MotifGnn(model) => model.1.token_sets.clone().unwrap_or_default(),
         }
     }
 
     /// Its card with the table that an evaluation wrote.
     pub(crate) fn card(&self, metrics: Option<&str>) -> String {
         match self {
-            Self::TokenSets(encoder, fit) => model_card(encoder.config(), fit, metrics),
-            Self::MotifGnn(encoder, training) => motif_gnn_card(encoder, training, metrics),
+            Self::TokenSets(model) => model_card(model.0.config(), &model.1, metrics),
+            Self::MotifGnn(model) => motif_gnn_card(&model.0, &model.1, metrics),
         }
     }
 }
