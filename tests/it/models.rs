@@ -58,26 +58,26 @@ fn the_newest_model_serves_and_its_removal_brings_the_older_one_back() {
     let mut models = models(&release, "");
     assert_eq!(version(refresh(&mut models)), "test-1");
     assert!(refresh(&mut models).is_none());
-    release.publish("2026-02", &Model::new("test-2", 32));
+    release.publish("test-2", &Model::new("test-2", 32));
     assert_eq!(version(refresh(&mut models)), "test-2");
     assert_eq!(
         states(&models),
-        pairs(&[("2026-02", "serving"), ("2026-01", "available")])
+        pairs(&[("test-2", "serving"), ("test-1", "available")])
     );
-    std::fs::remove_dir_all(release.model_folder("2026-02")).unwrap();
+    std::fs::remove_dir_all(release.model_folder("test-2")).unwrap();
     assert_eq!(version(refresh(&mut models)), "test-1");
-    std::fs::remove_dir_all(release.model_folder("2026-01")).unwrap();
+    std::fs::remove_dir_all(release.model_folder("test-1")).unwrap();
     assert!(refresh(&mut models).is_none());
-    assert_eq!(states(&models), pairs(&[("2026-01", "serving")]));
+    assert_eq!(states(&models), pairs(&[("test-1", "serving")]));
 }
 
 #[test]
 fn a_pinned_model_stays_whatever_is_published() {
     let release = Release::new();
-    release.publish("2026-02", &Model::new("test-2", 32));
-    let mut pinned = models(&release, "2026-01");
+    release.publish("test-2", &Model::new("test-2", 32));
+    let mut pinned = models(&release, "test-1");
     assert_eq!(version(refresh(&mut pinned)), "test-1");
-    release.publish("2026-03", &Model::new("test-3", 32));
+    release.publish("test-3", &Model::new("test-3", 32));
     assert!(refresh(&mut pinned).is_none());
     let error = models(&release, "2026-09").look().unwrap_err().to_string();
     assert!(error.contains("no model called `2026-09`"), "{error}");
@@ -88,12 +88,12 @@ fn a_folder_is_no_model_until_all_its_files_are_there() {
     let release = Release::new();
     let mut models = models(&release, "");
     refresh(&mut models);
-    let folder = release.model_folder("2026-02");
+    let folder = release.model_folder("test-2");
     Model::new("test-2", 32).write(&folder);
     let weights = folder.join("model.safetensors");
     std::fs::rename(&weights, folder.join("later")).unwrap();
     assert!(refresh(&mut models).is_none());
-    assert_eq!(states(&models), pairs(&[("2026-01", "serving")]));
+    assert_eq!(states(&models), pairs(&[("test-1", "serving")]));
     std::fs::rename(folder.join("later"), &weights).unwrap();
     assert_eq!(version(refresh(&mut models)), "test-2");
 }
@@ -105,14 +105,14 @@ fn a_refused_model_is_not_tried_again_until_its_files_change() {
     let mut bad = Model::new("test-2", 32);
     bad.weights.truncate(100);
     let mut models = models(&release, "");
-    release.publish("2026-02", &bad);
+    release.publish("test-2", &bad);
     assert_eq!(version(refresh(&mut models)), "test-1");
     assert_eq!(
         states(&models),
-        pairs(&[("2026-02", "failed"), ("2026-01", "serving")])
+        pairs(&[("test-2", "failed"), ("test-1", "serving")])
     );
     assert!(models.look().unwrap().is_none());
-    good.write(&release.model_folder("2026-02"));
+    good.write(&release.model_folder("test-2"));
     assert_eq!(version(refresh(&mut models)), "test-2");
 }
 
@@ -121,7 +121,7 @@ fn progress_is_told_while_a_model_is_loaded() {
     let release = Release::new();
     let mut models = models(&release, "");
     refresh(&mut models);
-    release.publish("2026-02", &Model::new("test-2", 32));
+    release.publish("test-2", &Model::new("test-2", 32));
     let folder = models.look().unwrap().unwrap();
     let told = Mutex::new(Vec::new());
     let progress = |done, total| {
@@ -154,7 +154,7 @@ fn a_model_that_tells_nothing_apart_is_refused() {
     let release = Release::new();
     // One component: every design lies at 1 or at -1.
     let flat = Model::with_projection("test-2", 1, &[1.0; DIM]);
-    release.publish("2026-02", &flat);
+    release.publish("test-2", &flat);
     let refused = refusal(&release);
     assert!(
         refused.contains("designs from every other one"),
@@ -166,8 +166,8 @@ fn a_model_that_tells_nothing_apart_is_refused() {
 fn embeddings_of_other_weights_are_refused_beside_a_model_and_never_kept() {
     let release = Release::new();
     let state = release.path().join("state");
-    let folder = release.model_folder("2026-02");
-    release.publish("2026-02", &Model::new("test-2", 32));
+    let folder = release.model_folder("test-2");
+    release.publish("test-2", &Model::new("test-2", 32));
     netkin::engine::publish_embeddings(release.path(), &Limits::default(), &|_, _| {}).unwrap();
     let mut reversed = vec![0.0; 32 * DIM];
     for place in 0..32 {
@@ -193,7 +193,7 @@ fn engines_of_two_models_share_the_corpus() {
     let release = Release::new();
     let mut models = models(&release, "");
     let old = refresh(&mut models).unwrap();
-    release.publish("2026-02", &Model::new("test-2", 32));
+    release.publish("test-2", &Model::new("test-2", 32));
     let new = refresh(&mut models).unwrap();
     assert!(std::ptr::eq(old.corpus(), new.corpus()));
     let query = Query::Id("nasbench201/pool".into());

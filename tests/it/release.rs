@@ -54,7 +54,7 @@ impl Release {
         let folder = tempfile::tempdir().unwrap();
         write(&folder.path().join("corpus/netkin.corpus"), &corpus());
         let release = Self(folder);
-        release.publish("2026-01", &Model::new("test-1", DIM));
+        release.publish("test-1", &Model::new("test-1", DIM));
         release
     }
 
