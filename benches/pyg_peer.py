@@ -24,6 +24,7 @@ EPSILON = 1e-5
 
 
 def unit_mean_square(vectors: Tensor) -> Tensor:
+    """Each row scaled so that the mean of its squares is about one."""
     return vectors / (vectors.square().mean(dim=-1, keepdim=True) + EPSILON).sqrt()
 
 
@@ -39,6 +40,7 @@ class Round(nn.Module):
         )
 
     def forward(self, state: Tensor, edges: Tensor) -> Tensor:
+        """The state of every node after the round, ``[nodes, dim]``."""
         message = state @ self.own.T + self.bias
         message = message + self.mean(state @ self.before.T, edges)
         message = message + self.mean(state @ self.after.T, edges.flip(0))
@@ -55,6 +57,7 @@ class Macro(nn.Module):
         self.rounds = nn.ModuleList(Round(weights, f"macro.{place}") for place in range(rounds))
 
     def forward(self, data: Data | Batch) -> Tensor:
+        """The vector of every graph, ``[graphs, outputs]``."""
         state = unit_mean_square(data.x @ self.input.T)
         graphs = 1 if data.batch is None else data.num_graphs
         batch = torch.zeros(len(state), dtype=torch.long) if data.batch is None else data.batch
@@ -90,7 +93,9 @@ def pool_weights(motifs: list[str], inputs: list[list[int]], rounds: int) -> Ten
         logarithms = {colour: torch.tensor(count).log1p() for colour, count in counts.items()}
         total = sum(logarithms.values())
         share = [(1 / len(counts), float(logarithms[colour] / total)) for colour in colours]
-        each = [[part / counts[c] for part in parts] for c, parts in zip(colours, share)]
+        each = [
+            [part / counts[c] for part in parts] for c, parts in zip(colours, share, strict=True)
+        ]
         weights.append(each)
         around = [
             (
@@ -106,6 +111,7 @@ def pool_weights(motifs: list[str], inputs: list[list[int]], rounds: int) -> Ten
 
 
 def data_of(graph: dict[str, Any], table: dict[str, Tensor], rounds: int) -> Data:
+    """A macro graph as PyTorch Geometric holds it."""
     inputs = graph["inputs"]
     pairs = [(source, node) for node, sources in enumerate(inputs) for source in sources]
     edges = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T.contiguous()
@@ -117,13 +123,14 @@ def data_of(graph: dict[str, Any], table: dict[str, Tensor], rounds: int) -> Dat
 
 
 def main(folder: Path) -> None:
+    """Times every graph in ``folder`` and prints the result."""
     torch.set_num_threads(1)
     description = json.loads((folder / "graphs.json").read_text())
     rounds = description["rounds"]
     stored = load_file(folder / "model.safetensors")
     weights = {name: tensor.float() for name, tensor in stored.items() if name != "table.hashes"}
     hashes = [str(value % 2**64) for value in stored["table.hashes"].tolist()]
-    table = dict(zip(hashes, weights["table.vectors"]))
+    table = dict(zip(hashes, weights["table.vectors"], strict=True))
     graphs = [data_of(graph, table, rounds) for graph in description["graphs"]]
     network = Macro(weights, rounds).eval()
     vectors, alone = [], []
@@ -139,7 +146,9 @@ def main(folder: Path) -> None:
         network(batch)
         together = 1e3 * (time.perf_counter() - started)
     versions = f"torch {torch.__version__}, torch_geometric {torch_geometric.__version__}"
-    print(json.dumps({"versions": versions, "alone": alone, "together": together, "vectors": vectors}))
+    print(
+        json.dumps({"versions": versions, "alone": alone, "together": together, "vectors": vectors})
+    )
 
 
 if __name__ == "__main__":
