@@ -46,6 +46,7 @@ pub fn intervals(title: &str, rows: &[Row], metric: &str) -> Result<String, Erro
         chart
             .configure_mesh()
             .disable_y_mesh()
+            .max_light_lines(1)
             .y_labels(known.len())
             .y_label_formatter(&|place| match place {
                 SegmentValue::CenterOf(at) => known.get(*at).map_or("", |row| row.0).to_owned(),
@@ -67,12 +68,18 @@ pub fn intervals(title: &str, rows: &[Row], metric: &str) -> Result<String, Erro
     Ok(svg)
 }
 
-/// How similar a graph stays to itself the more it is edited, one line a method.
+/// How similar a graph stays to itself by one method the more it is edited. Similarities of
+/// different methods cannot be held against each other, so there is one picture a method.
 ///
 /// # Errors
 /// When drawing fails.
-pub fn falling(title: &str, rows: &[Row]) -> Result<String, Error> {
+pub fn falling(title: &str, row: &Row) -> Result<String, Error> {
     let most = LINKS.last().copied().unwrap_or(1) as f64;
+    let points = LINKS.iter().filter_map(|edits| {
+        let estimate = row.metrics.get(&similarity_after(*edits))?;
+        Some((*edits as f64, *estimate))
+    });
+    let points: Vec<(f64, Estimate)> = points.collect();
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, 420)).into_drawing_area();
@@ -86,31 +93,24 @@ pub fn falling(title: &str, rows: &[Row]) -> Result<String, Error> {
             .map_err(undrawn)?;
         chart
             .configure_mesh()
+            .max_light_lines(1)
             .x_desc("edits")
-            .y_desc("similarity to the graph before")
+            .y_desc(format!("similarity by {}", row.name))
             .x_labels(LINKS.len())
             .label_style(TEXT)
             .draw()
             .map_err(undrawn)?;
-        for (place, row) in rows.iter().enumerate() {
-            let points = LINKS.iter().filter_map(|edits| {
-                let estimate = row.metrics.get(&similarity_after(*edits))?;
-                Some((*edits as f64, estimate.mean))
-            });
-            let colour = Palette99::pick(place).to_rgba();
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-                .map_err(undrawn)?
-                .label(row.name.as_str())
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
-        }
+        let means = points
+            .iter()
+            .map(|(edits, estimate)| (*edits, estimate.mean));
         chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
-            .background_style(WHITE)
-            .label_font(TEXT)
-            .draw()
+            .draw_series(LineSeries::new(means, RED.stroke_width(2)))
             .map_err(undrawn)?;
+        let bars = points.iter().map(|(edits, estimate)| {
+            let Estimate { mean, low, high } = *estimate;
+            ErrorBar::new_vertical(*edits, low, mean, high, RED.filled(), 10)
+        });
+        chart.draw_series(bars).map_err(undrawn)?;
         area.present().map_err(undrawn)?;
     }
     Ok(svg)
@@ -154,17 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_for_each_method_falls_from_left_to_right() {
-        let of = |start: f64| {
-            let value = |place: usize| start - 0.1 * place as f64;
-            let links = LINKS.iter().enumerate();
-            links
-                .map(|(place, edits)| (similarity_after(*edits), value(place)))
-                .collect::<Vec<_>>()
-        };
-        let rows = [row("ours", &of(0.9)), row("theirs", &of(0.8))];
-        let svg = falling("Chains of edits", &rows).unwrap();
-        assert!(svg.contains("ours") && svg.contains("theirs"));
-        assert!(svg.matches("<polyline").count() >= 2);
+    fn similarity_falls_from_left_to_right() {
+        let value = |place: usize| 0.9 - 0.1 * place as f64;
+        let links = LINKS.iter().enumerate();
+        let links = links.map(|(place, edits)| (similarity_after(*edits), value(place)));
+        let row = row("ours", &links.collect::<Vec<_>>());
+        let svg = falling("Chains of edits", &row).unwrap();
+        assert!(svg.contains("similarity by ours"));
+        let heights: Vec<f64> = svg
+            .lines()
+            .filter(|line| line.starts_with("<circle"))
+            .filter_map(|line| line.split('"').nth(3)?.parse().ok())
+            .collect();
+        assert_eq!(heights.len(), LINKS.len());
+        assert!(heights.is_sorted(), "lower is further down: {heights:?}");
     }
 }

@@ -68,7 +68,10 @@ fn draw(report: &Report, folder: &Path) -> Result<()> {
         write(&folder.join(results.picture()), svg.as_bytes())?;
     }
     for trial in report.trials.iter().filter(|trial| trial.is_drawn) {
-        let svg = plot::falling(&trial.title, &trial.methods)?;
+        let Some(evaluated) = trial.methods.first() else {
+            continue;
+        };
+        let svg = plot::falling(&trial.title, evaluated)?;
         write(&folder.join(trial.picture()), svg.as_bytes())?;
     }
     Ok(())
