@@ -1,6 +1,7 @@
 //! Random graphs for the laws of encoders.
 
-use crate::graph::{Attributes, Edge, Key, Node, NodeIndex, Operator};
+use crate::graph::testing::renumbered;
+use crate::graph::{Architecture, Attributes, Edge, Key, Node, NodeIndex, Operator};
 use crate::random::Random;
 
 pub(super) fn random_nodes(seed: u64, count: usize) -> Vec<Node> {
@@ -34,4 +35,12 @@ pub(super) fn random_nodes(seed: u64, count: usize) -> Vec<Node> {
             }
         })
         .collect()
+}
+
+/// A random graph, and the same with its nodes in another order.
+pub(super) fn in_two_orders(graph: u64, order: u64, count: usize) -> [Architecture; 2] {
+    let nodes = random_nodes(graph, count);
+    let mut random = Random::new(order);
+    let (other, _) = renumbered(&nodes, |ready| random.below(ready));
+    [nodes, other].map(|nodes| Architecture::new(None, 0, nodes, vec![]).unwrap())
 }

@@ -1,6 +1,7 @@
 //! One stage of a training: steps, a log, checkpoints, and going on where it stopped.
 
 use super::checkpoint::{Checkpoints, State};
+use super::loss::half_cosine;
 use super::optimiser::Adam;
 use super::parameters::Parameters;
 use super::{Error, log::Log};
@@ -19,9 +20,6 @@ pub(super) trait Stage {
     /// The loss of the next batch.
     fn loss(&mut self) -> candle_core::Result<Tensor>;
 
-    /// The rate of `step`.
-    fn rate(&self, step: usize) -> f64;
-
     /// MAP@20 of validation families; none when none are held out.
     fn validation(&self) -> Result<Option<f64>, Error>;
 }
@@ -30,6 +28,8 @@ pub(super) trait Stage {
 pub(super) struct Schedule<'a> {
     pub(super) name: &'static str,
     pub(super) steps: usize,
+    /// Rate of the first step; it falls to zero along half a cosine.
+    pub(super) learning_rate: f64,
     /// Steps between two checkpoints, each with a line of the log.
     pub(super) every: usize,
     /// What a checkpoint must have been made with to go on from it.
@@ -75,7 +75,8 @@ pub(super) fn run(
         .transpose()?;
     let (before, started) = (state.seconds, Instant::now());
     while state.step < schedule.steps {
-        state.loss = step(stage, &mut adam, state.step)?;
+        let rate = schedule.learning_rate * half_cosine(state.step, schedule.steps);
+        state.loss = step(stage, &mut adam, state.step, rate)?;
         state.step += 1;
         if state.step.is_multiple_of(schedule.every) || state.step == schedule.steps {
             state.validation = stage.validation()?;
@@ -97,13 +98,13 @@ pub(super) fn run(
 }
 
 /// One step; the loss before it.
-fn step(stage: &mut dyn Stage, adam: &mut Adam, step: usize) -> Result<f64, Error> {
+fn step(stage: &mut dyn Stage, adam: &mut Adam, step: usize, rate: f64) -> Result<f64, Error> {
     let loss = stage.loss()?;
     let value = f64::from(loss.to_scalar::<f32>()?);
     if !value.is_finite() {
         return Err(Error::Diverged { step });
     }
     let gradients = loss.backward()?;
-    adam.step(stage.weights().iter(), &gradients, stage.rate(step))?;
+    adam.step(stage.weights().iter(), &gradients, rate)?;
     Ok(value)
 }

@@ -2,7 +2,7 @@
 
 use crate::files::read;
 use anyhow::{Context, Result};
-use netkin::model::{self, Encoder, MotifGnn, TokenSetEncoder};
+use netkin::model::{self, Encoder, MotifGnn, TokenSetEncoder, motif_gnn};
 use netkin::train::{self, gnn, model_card, motif_gnn_card};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -20,7 +20,7 @@ impl Model {
         let config = read(&folder.join("config.json"))?;
         let weights = read(&folder.join("model.safetensors"))?;
         let manifest = model::manifest(&config).with_context(place)?;
-        Ok(if manifest.encoder == "motif_gnn" {
+        Ok(if manifest.encoder == motif_gnn::KIND {
             let encoder = MotifGnn::load(&config, &weights).with_context(place)?;
             Self::MotifGnn(Box::new((
                 encoder,

@@ -65,7 +65,7 @@ fn histogram(entry: &Labelled) -> Vec<f32> {
 }
 
 /// Length one, or zero when there is nothing.
-fn normalised(vector: Vec<f32>) -> Vec<f32> {
+pub(crate) fn normalised(vector: Vec<f32>) -> Vec<f32> {
     let dim = vector.len();
     Embedding::normalised(vector).map_or_else(
         |_| vec![0.0; dim],

@@ -5,7 +5,7 @@ use crate::motif::{ByCount, BySize, Paper, RandomSizes, Splitter, Waists};
 use serde::{Deserialize, Serialize};
 
 /// What `config.json` calls this encoder.
-pub(in crate::model) const KIND: &str = "motif_gnn";
+pub const KIND: &str = "motif_gnn";
 /// Names the features of nodes and the hash of motifs. A model trained on others cannot be used:
 /// change it with every change of either, which also needs a new training.
 pub const VOCABULARY: &str = "motifs-1";

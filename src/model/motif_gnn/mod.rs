@@ -14,8 +14,7 @@ mod sketch;
 mod tests;
 mod weights;
 
-pub(in crate::model) use config::KIND;
-pub use config::{Config, Cutting, Network, Passing, TokenSets, VOCABULARY};
+pub use config::{Config, Cutting, KIND, Network, Passing, TokenSets, VOCABULARY};
 pub use fold::{Counted, Digraph, Fold, Folded, Row, signature};
 pub use passing::{EPSILON, LARGEST_SCORE, LEAK, around, pool_weights};
 pub use sketch::{MotifGraph, Sketch, context};

@@ -1,9 +1,9 @@
 //! Laws of the learned encoder, and the files that it refuses.
 
 use super::*;
-use crate::graph::testing::{node, renumbered};
+use crate::graph::testing::node;
 use crate::graph::{Attributes, Key, Node, NodeIndex, Operator};
-use crate::model::testing::random_nodes;
+use crate::model::testing::{in_two_orders, random_nodes};
 use crate::random::Random;
 use half::f16;
 use proptest::prelude::*;
@@ -75,10 +75,7 @@ proptest! {
     fn renumbering_nodes_leaves_the_embedding_bit_equal(
         graph: u64, order: u64, count in 1usize..60,
     ) {
-        let nodes = random_nodes(graph, count);
-        let mut random = Random::new(order);
-        let (other, _) = renumbered(&nodes, |ready| random.below(ready));
-        let (one, other) = (architecture(nodes), architecture(other));
+        let [one, other] = in_two_orders(graph, order, count);
         for passing in PASSINGS {
             for cutting in [Cutting::Waists, Cutting::EachNode] {
                 let encoder = encoder(config(passing, cutting), &BTreeMap::new());

@@ -11,7 +11,7 @@ use crate::model::motif_gnn::{self, MotifGraph, PROJECTION, shapes};
 use crate::random::{self, Random};
 use crate::train::Error;
 use crate::train::batches::Batches;
-use crate::train::loss::{contrast, cross_entropy, half_cosine, lengths, numbered};
+use crate::train::loss::{contrast, cross_entropy, lengths, numbered};
 use crate::train::parameters::Parameters;
 use crate::train::stage::Stage;
 use candle_core::{Device, Result, Tensor};
@@ -132,10 +132,6 @@ impl Stage for GraphStage<'_> {
             loss = (loss + (alone * self.settings.alone)?)?;
         }
         Ok(loss)
-    }
-
-    fn rate(&self, step: usize) -> f64 {
-        self.settings.learning_rate * half_cosine(step, self.settings.steps)
     }
 
     fn validation(&self) -> std::result::Result<Option<f64>, Error> {

@@ -209,7 +209,7 @@ pub fn train_motifs(
     stage_run(
         &mut stage,
         "motif",
-        config.motif.steps,
+        (config.motif.steps, config.motif.learning_rate),
         data,
         config,
         around,
@@ -244,7 +244,7 @@ pub fn train_graphs(
     });
     let model = motif_gnn::Config {
         version: version.into(),
-        encoder: "motif_gnn".into(),
+        encoder: motif_gnn::KIND.into(),
         vocabulary: motif_gnn::VOCABULARY.into(),
         dim: config.network.outputs + token_sets.as_ref().map_or(0, |of| of.dim),
         network: config.network.clone(),
@@ -259,7 +259,7 @@ pub fn train_graphs(
     stage_run(
         &mut stage,
         "graph",
-        config.graph.steps,
+        (config.graph.steps, config.graph.learning_rate),
         data,
         config,
         around,
@@ -278,7 +278,7 @@ pub fn train_graphs(
 fn stage_run(
     stage: &mut dyn Stage,
     name: &'static str,
-    steps: usize,
+    (steps, learning_rate): (usize, f64),
     data: &Data,
     config: &Config,
     around: &Surroundings<'_>,
@@ -289,6 +289,7 @@ fn stage_run(
     let schedule = Schedule {
         name,
         steps,
+        learning_rate,
         every: config.every.max(1),
         fingerprint: format!("{settings} {} {fold:?}", data.hash),
         folder: folder.as_deref(),

@@ -7,12 +7,13 @@
 use super::contexts::contexts;
 use super::examples::{Examples, Motifs};
 use super::{Config, Data, MotifSettings, examples};
+use crate::eval::baselines::normalised;
 use crate::model::Shapes;
 use crate::model::motif_gnn::{BUCKETS, MotifGraph, Passing, level};
 use crate::random::{self, Random};
 use crate::train::Error;
 use crate::train::batches::draw;
-use crate::train::loss::{half_cosine, paired_contrast};
+use crate::train::loss::paired_contrast;
 use crate::train::parameters::Parameters;
 use crate::train::stage::Stage;
 use candle_core::{Device, Result, Tensor};
@@ -117,21 +118,11 @@ impl Stage for MotifStage<'_> {
         paired_contrast(&motifs, &contexts, &sets, self.settings.temperature)
     }
 
-    fn rate(&self, step: usize) -> f64 {
-        self.settings.learning_rate * half_cosine(step, self.settings.steps)
-    }
-
     fn validation(&self) -> std::result::Result<Option<f64>, Error> {
         let Some(examples) = &self.examples else {
             return Ok(None);
         };
-        let mut means = examples.motif_means(&self.weights)?;
-        for mean in &mut means {
-            let length = crate::embedding::dot(mean, mean)
-                .sqrt()
-                .max(f32::MIN_POSITIVE);
-            mean.iter_mut().for_each(|value| *value /= length);
-        }
-        Ok(self.data.map(means))
+        let means = examples.motif_means(&self.weights)?.into_iter();
+        Ok(self.data.map(means.map(normalised).collect()))
     }
 }
