@@ -182,7 +182,8 @@ pub fn markdown(report: &Report) -> String {
          Means over queries with 95 % bootstrap intervals over families; gains are paired. Relevant: \
          same family. NDCG grades 3 same model at another scale, 2 same family, 1 same coarse \
          family. Baselines take document frequencies and directions from the training entries \
-         alone.\n",
+         alone. Models are called by their versions; `config/training/` has the settings of those \
+         called as its files.\n",
         report.date,
         report.machine,
         report.model_version,
