@@ -1,7 +1,9 @@
-//! Embedding by the motif GNN against PyTorch Geometric: the same weights over the same macro graphs.
+//! Embedding by the motif GNN against candle's own operators and PyTorch Geometric: the same weights
+//! over the same macro graphs.
 
 #![allow(missing_docs)]
 
+mod plain_candle;
 mod sheet;
 mod subjects;
 
@@ -13,7 +15,7 @@ use netkin::model::motif_gnn::Sketch;
 use netkin::model::{Encoder, MotifGnn};
 use serde::{Deserialize, Serialize};
 use sheet::{Sheet, Times, row, take_turns, verdict};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +32,9 @@ const ROUNDING: f32 = 1e-3;
 struct Model {
     folder: PathBuf,
     encoder: MotifGnn,
-    known: HashSet<u64>,
+    /// Rows of known motifs in the table.
+    known: HashMap<u64, u32>,
+    candle: plain_candle::Network,
 }
 
 impl Model {
@@ -50,8 +54,11 @@ impl Model {
         let tensors = safetensors::SafeTensors::deserialize(&weights).expect("it was loaded");
         let hashes = tensors.tensor("table.hashes").expect("it has a table");
         let hashes = hashes.data().as_chunks::<8>().0.iter();
+        let hashes = hashes.map(|hash| u64::from_le_bytes(*hash));
+        let rounds = encoder.config().network.rounds;
         Self {
-            known: hashes.map(|hash| u64::from_le_bytes(*hash)).collect(),
+            known: hashes.zip(0..).collect(),
+            candle: plain_candle::Network::read(&weights, rounds).expect("it was loaded"),
             encoder,
             folder,
         }
@@ -78,7 +85,7 @@ fn architectures(model: &Model) -> Vec<Architecture> {
     let apart = corpus.entries().len() / GRAPHS;
     let is_known = |architecture: &Architecture| {
         let mut motifs = model.sketch(architecture).motifs.into_keys();
-        motifs.all(|hash| model.known.contains(&hash))
+        motifs.all(|hash| model.known.contains_key(&hash))
     };
     let near = |place: usize| {
         let rows = place * apart..(place + 1) * apart;
@@ -141,8 +148,8 @@ fn ask_peer(model: &Model, architectures: &[Architecture]) -> Option<Answer> {
 }
 
 /// Both must come to the same vectors, or their times say nothing about each other.
-fn hold_together(model: &Model, architectures: &[Architecture], answer: &Answer) {
-    for (architecture, theirs) in architectures.iter().zip(&answer.vectors) {
+fn hold_together(model: &Model, architectures: &[Architecture], theirs: &[Vec<f32>]) {
+    for (architecture, theirs) in architectures.iter().zip(theirs) {
         let similarity = dot(&model.structure(architecture), theirs);
         assert!(
             similarity > 1.0 - ROUNDING,
@@ -162,6 +169,24 @@ fn ours(model: &Model, architectures: &[Architecture]) -> Times {
     Times::of_ms(durations)
 }
 
+/// One thread: candle's operators over macro graphs that are ready as tensors, and what they come to.
+fn candle(model: &Model, architectures: &[Architecture]) -> (Times, Vec<Vec<f32>>) {
+    let structure =
+        |graph: &plain_candle::Graph| model.candle.structure(graph).expect("candle computes it");
+    let (mut durations, mut vectors) = (Vec::new(), Vec::new());
+    for architecture in architectures {
+        let graph = model.sketch(architecture).graph;
+        let rows = graph.colours.iter().map(|hash| model.known[hash]);
+        let graph = model.candle.graph(&graph, &rows.collect::<Vec<_>>());
+        let graph = graph.expect("candle holds it");
+        let mut once = |_| drop(black_box(structure(black_box(&graph))));
+        let times = take_turns(ROUNDS, &mut [&mut once]);
+        durations.extend(times.iter().map(Times::median));
+        vectors.push(structure(&graph));
+    }
+    (Times::of_ms(durations), vectors)
+}
+
 fn main() {
     let model = Model::shipped();
     let architectures = architectures(&model);
@@ -169,19 +194,23 @@ fn main() {
     let mut sheet = Sheet::new("Embedding by the motif GNN");
     sheet.paragraph(&format!(
         "`cargo bench --bench embed`: {} architectures of the corpus, one thread. netkin goes from an architecture to\n\
-         its embedding: cut, look-ups, message passing and token sets. PyTorch Geometric is given the macro graph and\n\
-         the vectors of its motifs as tensors, and does the message passing alone, with the same weights; before\n\
-         timing, both must come to the same vectors.",
+         its embedding: cut, look-ups, message passing and token sets. candle's operators and PyTorch Geometric are given\n\
+         the macro graph and the vectors of its motifs as tensors, and do the message passing alone, node by node, with\n\
+         the same weights; before their times count, all must come to the same vectors.",
         architectures.len()
     ));
     let mut rows = vec![row(
         "netkin, from the architecture",
         ours.cells().into_iter().chain(["1.00".to_owned()]),
     )];
+    let ratio = |times: &Times| format!("{:.2}", times.median() / ours.median());
+    let (alone, vectors) = candle(&model, &architectures);
+    hold_together(&model, &architectures, &vectors);
+    let cells = alone.cells().into_iter().chain([ratio(&alone)]);
+    rows.push(row("candle, one at a time", cells));
     let answer = ask_peer(&model, &architectures);
     if let Some(answer) = &answer {
-        hold_together(&model, &architectures, answer);
-        let ratio = |times: &Times| format!("{:.2}", times.median() / ours.median());
+        hold_together(&model, &architectures, &answer.vectors);
         let alone = Times::of_ms(answer.alone.iter().copied());
         let each = Times::of_ms([answer.together / architectures.len() as f64]);
         for (what, times) in [

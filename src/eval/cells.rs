@@ -150,7 +150,8 @@ pub fn evaluate_spaces(
         let asked = &entries[*query];
         let others = candidates.iter().copied();
         let others = others.filter(|other| entries[*other].digest != asked.digest);
-        let order = ranked(*query, &ranker.scores(*query), others);
+        let others: Vec<usize> = others.collect();
+        let order = ranked(*query, ranker, &others);
         let is_kin = |other: &usize| entries[*other].package == asked.package;
         let grades: Vec<Grade> = order.iter().map(|at| 3 * Grade::from(is_kin(at))).collect();
         judged(asked, &grades, config)
@@ -251,17 +252,16 @@ pub fn evaluate(
         .par_iter()
         .map(|at| {
             let query = first + at;
-            let scores = ranker.scores(query);
             let from_here = &distances[places[*at]];
             let distance = |candidate: usize| from_here[places[candidate - first]];
             let others = (first..first + places.len()).filter(|other| *other != query);
-            let order = ranked(query, &scores, others);
+            let others: Vec<usize> = others.collect();
+            let order = ranked(query, ranker, &others);
             let grades: Vec<Grade> = order.iter().map(|other| grade(distance(*other))).collect();
             let mut result = judged(&entries[query], &grades, config)?;
-            let pairs: Vec<(f64, f64)> = order
-                .iter()
-                .map(|other| (f64::from(scores[*other]), -f64::from(distance(*other))))
-                .collect();
+            let scores = ranker.scores(query, &others).into_iter().map(f64::from);
+            let nearness = others.iter().map(|other| -f64::from(distance(*other)));
+            let pairs: Vec<(f64, f64)> = scores.zip(nearness).collect();
             result.metrics.insert("spearman".into(), spearman(&pairs)?);
             Some(result)
         })
@@ -278,11 +278,13 @@ mod tests {
     struct Oracle<'a>(usize, &'a [usize], &'a [Vec<u32>]);
 
     impl Ranker for Oracle<'_> {
-        fn scores(&self, query: usize) -> Vec<f32> {
+        fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
             let Self(first, places, distances) = self;
             let from = &distances[places[query - first]];
-            let scores = places.iter().map(|place| -(from[*place] as f32));
-            std::iter::repeat_n(0.0, *first).chain(scores).collect()
+            let others = candidates.iter();
+            others
+                .map(|other| -(from[places[other - first]] as f32))
+                .collect()
         }
     }
 

@@ -161,14 +161,15 @@ pub fn evaluate(
     ranker: &dyn Ranker,
 ) -> Outcome {
     let results = chains.par_iter().map(|(base, links)| {
-        let scores = ranker.scores(*base);
-        let similarities: Vec<f64> = links.iter().map(|link| f64::from(scores[*link])).collect();
+        let own = ranker.scores(*base, &[*base]);
+        let start = own.first().copied().map_or(0.0, f64::from);
+        let similarities = ranker.scores(*base, links);
+        let similarities: Vec<f64> = similarities.into_iter().map(f64::from).collect();
         let pairs: Vec<(f64, f64)> = similarities
             .iter()
             .zip(LINKS)
             .map(|(similarity, edits)| (*similarity, -(edits as f64)))
             .collect();
-        let start = f64::from(scores[*base]);
         let steps = std::iter::once(&start)
             .chain(&similarities)
             .zip(&similarities);

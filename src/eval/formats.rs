@@ -15,7 +15,7 @@ pub fn evaluate(
     ranker: &dyn Ranker,
 ) -> Outcome {
     let results = exports.par_iter().map(|(export, trace)| {
-        let order = ranked(*export, &ranker.scores(*export), candidates.iter().copied());
+        let order = ranked(*export, ranker, candidates);
         let rank = order.iter().position(|candidate| candidate == trace)?;
         let within = |k: usize| f64::from(u8::from(rank < k));
         Some(QueryResult {

@@ -6,6 +6,8 @@
 pub mod agreement;
 pub mod baselines;
 pub mod cells;
+pub mod combined;
+pub mod confusions;
 pub mod edits;
 pub mod formats;
 mod labelled;

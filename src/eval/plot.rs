@@ -2,8 +2,13 @@
 
 use super::edits::{LINKS, similarity_after};
 use super::protocol::Estimate;
-use super::report::Row;
+use super::report::{Point, Row};
+use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::collections::BTreeMap;
+
+/// The first stage of a training, whose lines come first.
+const FIRST: &str = "motif";
 
 /// Something could not be drawn: a defect, since nothing of a picture comes from outside.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +121,71 @@ pub fn falling(title: &str, row: &Row) -> Result<String, Error> {
     Ok(svg)
 }
 
+/// How a training went on its validation families: the loss on the left, MAP@20 on the right, a
+/// line for each fold, the second stage behind the first.
+///
+/// # Errors
+/// When drawing fails.
+pub fn training(title: &str, curve: &[Point]) -> Result<String, Error> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, 360)).into_drawing_area();
+        area.fill(&WHITE).map_err(undrawn)?;
+        let area = area.titled(title, TITLE).map_err(undrawn)?;
+        let (left, right) = area.split_horizontally(WIDTH / 2);
+        panel(&left, curve, "loss", |point| point.loss)?;
+        panel(&right, curve, "validation MAP@20", |point| point.map)?;
+        area.present().map_err(undrawn)?;
+    }
+    Ok(svg)
+}
+
+/// One line a stage and fold of `curve`.
+fn panel(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    curve: &[Point],
+    name: &str,
+    value: impl Fn(&Point) -> f64,
+) -> Result<(), Error> {
+    // Where the second stage begins.
+    let first = curve.iter().filter(|point| point.stage == FIRST);
+    let begin = first.map(|point| point.step).max().unwrap_or(0);
+    let mut lines: BTreeMap<(&str, u64), Vec<(f64, f64)>> = BTreeMap::new();
+    for point in curve {
+        let before = if point.stage == FIRST { 0 } else { begin };
+        let place = ((before + point.step) as f64, value(point));
+        let line = lines.entry((&point.stage, point.fold)).or_default();
+        line.push(place);
+    }
+    let places = || lines.values().flatten();
+    let steps = places().map(|place| place.0).fold(1.0, f64::max);
+    let most = places().map(|place| place.1).fold(1e-3, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .margin(10)
+        .x_label_area_size(40)
+        .y_label_area_size(55)
+        .build_cartesian_2d(0.0..steps, 0.0..1.05 * most)
+        .map_err(undrawn)?;
+    chart
+        .configure_mesh()
+        .max_light_lines(1)
+        .x_desc("steps of stage 1 (blue), then of stage 2 (red)")
+        .y_desc(name)
+        .x_labels(6)
+        .label_style(TEXT)
+        .draw()
+        .map_err(undrawn)?;
+    for ((stage, _), line) in &lines {
+        let colour = if *stage == FIRST { BLUE } else { RED };
+        let series = LineSeries::new(line.iter().copied(), colour.stroke_width(2));
+        chart.draw_series(series).map_err(undrawn)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn row(name: &str, metrics: &[(String, f64)]) -> Row {
         let metrics = metrics.iter().map(|(metric, mean)| {
@@ -168,5 +234,27 @@ mod tests {
             .collect();
         assert_eq!(heights.len(), LINKS.len());
         assert!(heights.is_sorted(), "lower is further down: {heights:?}");
+    }
+
+    #[test]
+    fn a_training_has_a_line_for_each_stage_and_fold_in_both_panels() {
+        let point = |fold, stage: &str, step| Point {
+            fold,
+            stage: stage.into(),
+            step,
+            loss: 3.0 / step as f64,
+            map: 0.5,
+        };
+        let stages = ["motif", "graph"];
+        let points = stages.iter().flat_map(|stage| {
+            (1..=2).flat_map(move |fold| [100, 200].map(|step| point(fold, stage, step)))
+        });
+        let svg = training("Training", &points.collect::<Vec<_>>()).unwrap();
+        let lines = |colour: &str| {
+            let lines = svg.lines().filter(|line| line.starts_with("<polyline"));
+            lines.filter(|line| line.contains(colour)).count()
+        };
+        assert_eq!((lines("#0000FF"), lines("#FF0000")), (4, 4));
+        assert!(svg.contains("validation MAP@20"));
     }
 }

@@ -12,6 +12,7 @@ use crate::random::{self, Random};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The rules that may be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,19 @@ pub enum Queries {
     HeldOutPackage(String),
 }
 
+impl fmt::Display for Queries {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeldOutFamilies => to.write_str("Held-out families"),
+            Self::HeldOutArchitectures => to.write_str("All held-out architectures"),
+            Self::HeldOutFamiliesByModule => {
+                to.write_str("Held-out families, judged by the packages' own modules")
+            }
+            Self::HeldOutPackage(package) => write!(to, "Held-out package: {package}"),
+        }
+    }
+}
+
 impl Queries {
     /// Whether `entry` is a query.
     pub fn asks(&self, entry: &Labelled, config: &Config) -> bool {
@@ -100,10 +114,10 @@ impl Queries {
     }
 }
 
-/// Something that scores every entry against one of them; higher is nearer.
-pub trait Ranker: Sync {
-    /// One score for each entry, in their order.
-    fn scores(&self, query: usize) -> Vec<f32>;
+/// Something that scores entries against one of them; higher is nearer.
+pub trait Ranker: Send + Sync {
+    /// One score for each of `candidates`, in their order. Entries are named by their places.
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32>;
 }
 
 /// What one query earned.
@@ -156,10 +170,9 @@ pub fn evaluate(
         .par_iter()
         .map(|query| {
             let asked = &entries[*query];
-            let candidates = admitted.iter().copied();
-            let strangers = candidates.filter(|other| entries[*other].digest != asked.digest);
-            let ranked = ranked(*query, &ranker.scores(*query), strangers);
-            let grades: Vec<Grade> = ranked
+            let is_stranger = |other: &usize| entries[*other].digest != asked.digest;
+            let strangers: Vec<usize> = admitted.iter().copied().filter(is_stranger).collect();
+            let grades: Vec<Grade> = ranked(*query, ranker, &strangers)
                 .into_iter()
                 .map(|candidate| queries.grade(asked, &entries[candidate]))
                 .collect();
@@ -205,19 +218,16 @@ fn centred_ranks(values: Vec<f64>) -> Vec<f64> {
 
 /// Candidates in the order of their scores. Ties are broken by a hash of query and candidate, since
 /// corpus order follows families.
-pub(super) fn ranked(
-    query: usize,
-    scores: &[f32],
-    candidates: impl Iterator<Item = usize>,
-) -> Vec<usize> {
+pub(super) fn ranked(query: usize, ranker: &dyn Ranker, candidates: &[usize]) -> Vec<usize> {
+    let scores = ranker.scores(query, candidates);
     let tie = |candidate: usize| random::sequence(0, [query as u64, candidate as u64]);
-    let mut candidates: Vec<usize> = candidates.collect();
-    candidates.sort_by(|a, b| {
-        scores[*b]
-            .total_cmp(&scores[*a])
-            .then_with(|| tie(*a).cmp(&tie(*b)))
+    let mut scored: Vec<(f32, usize)> =
+        scores.into_iter().zip(candidates.iter().copied()).collect();
+    scored.sort_unstable_by(|(one, a), (other, b)| {
+        let order = other.total_cmp(one);
+        order.then_with(|| tie(*a).cmp(&tie(*b)))
     });
-    candidates
+    scored.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// What a ranking earns; nothing when no candidate is relevant.
@@ -253,22 +263,28 @@ pub struct Estimate {
     pub high: f64,
 }
 
+/// What one ranker gains over another, paired: a mean with its interval and whether it is sure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gain {
+    /// The gain, with its interval.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// Twice the share of resampled means on the rarer side of zero: the p of a two-sided test that
+    /// there is no gain. Never below two over the number of resamplings.
+    pub p: f64,
+}
+
 /// Mean of a metric over queries, with its interval.
 pub fn estimate(outcome: &Outcome, metric: &str, config: &Config) -> Option<Estimate> {
     let values = outcome
         .queries
         .iter()
         .filter_map(|query| Some((query.family.as_str(), *query.metrics.get(metric)?)));
-    bootstrap(values, config)
+    Some(Resampled::new(values, config)?.estimate())
 }
 
 /// Mean of `ours - theirs` over the queries both answered, with its interval: a paired test.
-pub fn difference(
-    ours: &Outcome,
-    theirs: &Outcome,
-    metric: &str,
-    config: &Config,
-) -> Option<Estimate> {
+pub fn difference(ours: &Outcome, theirs: &Outcome, metric: &str, config: &Config) -> Option<Gain> {
     let theirs: BTreeMap<&str, f64> = theirs
         .queries
         .iter()
@@ -278,40 +294,60 @@ pub fn difference(
         let their = theirs.get(query.id.as_str())?;
         Some((query.family.as_str(), query.metrics.get(metric)? - their))
     });
-    bootstrap(values, config)
+    let resampled = Resampled::new(values, config)?;
+    Some(Gain {
+        estimate: resampled.estimate(),
+        p: resampled.p(),
+    })
 }
 
-fn bootstrap<'a>(
-    values: impl Iterator<Item = (&'a str, f64)>,
-    config: &Config,
-) -> Option<Estimate> {
-    let mut families: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
-    for (family, value) in values {
-        let (sum, count) = families.entry(family).or_default();
-        *sum += value;
-        *count += 1;
+/// A mean, and the means over families that were drawn with replacement, ascending.
+struct Resampled {
+    mean: f64,
+    means: Vec<f64>,
+}
+
+impl Resampled {
+    fn new<'a>(values: impl Iterator<Item = (&'a str, f64)>, config: &Config) -> Option<Self> {
+        let mut families: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+        for (family, value) in values {
+            let (sum, count) = families.entry(family).or_default();
+            *sum += value;
+            *count += 1;
+        }
+        let families: Vec<(f64, usize)> = families.into_values().collect();
+        let mean = mean_of(families.iter())?;
+        let mut random = Random::new(config.seed);
+        let mut means: Vec<f64> = (0..config.resamplings)
+            .filter_map(|_| {
+                let drawn: Vec<usize> = (0..families.len())
+                    .map(|_| random.below(families.len()))
+                    .collect();
+                mean_of(drawn.iter().map(|family| &families[*family]))
+            })
+            .collect();
+        means.sort_by(f64::total_cmp);
+        Some(Self { mean, means })
     }
-    let families: Vec<(f64, usize)> = families.into_values().collect();
-    let mean = mean_of(families.iter())?;
-    let mut random = Random::new(config.seed);
-    let mut means: Vec<f64> = (0..config.resamplings)
-        .filter_map(|_| {
-            let drawn: Vec<usize> = (0..families.len())
-                .map(|_| random.below(families.len()))
-                .collect();
-            mean_of(drawn.iter().map(|family| &families[*family]))
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let quantile = |share: f64| {
-        let last = means.len().saturating_sub(1) as f64;
-        means.get((share * last).round() as usize).copied()
-    };
-    Some(Estimate {
-        mean,
-        low: quantile(0.025).unwrap_or(mean),
-        high: quantile(0.975).unwrap_or(mean),
-    })
+
+    fn estimate(&self) -> Estimate {
+        let quantile = |share: f64| {
+            let last = self.means.len().saturating_sub(1) as f64;
+            self.means.get((share * last).round() as usize).copied()
+        };
+        Estimate {
+            mean: self.mean,
+            low: quantile(0.025).unwrap_or(self.mean),
+            high: quantile(0.975).unwrap_or(self.mean),
+        }
+    }
+
+    fn p(&self) -> f64 {
+        let count =
+            |is_there: fn(&f64) -> bool| self.means.iter().filter(|mean| is_there(mean)).count();
+        let rarer = count(|mean| *mean <= 0.0).min(count(|mean| *mean >= 0.0));
+        (2.0 * rarer.max(1) as f64 / self.means.len().max(1) as f64).min(1.0)
+    }
 }
 
 fn mean_of<'a>(families: impl Iterator<Item = &'a (f64, usize)>) -> Option<f64> {
@@ -329,11 +365,10 @@ mod tests {
     struct Perfect(Vec<Labelled>);
 
     impl Ranker for Perfect {
-        fn scores(&self, query: usize) -> Vec<f32> {
-            let grades = self
-                .0
+        fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
+            let grades = candidates
                 .iter()
-                .map(|entry| Queries::HeldOutFamilies.grade(&self.0[query], entry));
+                .map(|at| Queries::HeldOutFamilies.grade(&self.0[query], &self.0[*at]));
             grades.map(f32::from).collect()
         }
     }
@@ -360,7 +395,28 @@ mod tests {
             assert_eq!((estimate.mean, estimate.low), (1.0, 1.0), "{metric}");
         }
         let gap = difference(&outcome, &outcome, "map@20", &half()).unwrap();
-        assert_eq!((gap.low, gap.high), (0.0, 0.0));
+        assert_eq!((gap.estimate.low, gap.estimate.high), (0.0, 0.0));
+        assert_eq!(gap.p, 1.0);
+    }
+
+    #[test]
+    fn a_gain_in_every_family_is_sure_and_one_in_half_of_them_is_not() {
+        let outcome = |value: fn(usize) -> f64| Outcome {
+            queries: (0..20)
+                .map(|at| QueryResult {
+                    id: at.to_string(),
+                    family: at.to_string(),
+                    kind: Kind::Published,
+                    metrics: BTreeMap::from([("map@20".into(), value(at))]),
+                })
+                .collect(),
+            unanswerable: 0,
+        };
+        let p = |ours, theirs| difference(&ours, &theirs, "map@20", &half()).unwrap().p;
+        let nothing = || outcome(|_| 0.5);
+        assert_eq!(p(outcome(|at| 0.6 + at as f64 / 100.0), nothing()), 0.002);
+        let mixed = p(outcome(|at| (at % 2) as f64), nothing());
+        assert!(mixed > 0.5, "{mixed}");
     }
 
     #[test]

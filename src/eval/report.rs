@@ -2,7 +2,7 @@
 //!
 //! Holds what was measured, on what, by which model; decides nothing.
 
-use super::protocol::{Config, Estimate, Queries};
+use super::protocol::{Config, Estimate, Gain, Queries};
 use crate::corpus::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,8 +31,10 @@ pub struct Report {
     pub results: Vec<Results>,
     /// Further tests, each with metrics of its own.
     pub trials: Vec<Trial>,
-    /// Settings that were compared on validation families, before the evaluation.
-    pub validation: Vec<Tried>,
+    /// Families of which the evaluated model missed most, the worst first.
+    pub confusions: Vec<Confusion>,
+    /// What was compared on validation families, before the evaluation.
+    pub tuned: Vec<Tuned>,
 }
 
 /// What every method earned on one set of queries.
@@ -48,8 +50,19 @@ pub struct Results {
     pub methods: Vec<Row>,
     /// The same for published and for composed queries alone.
     pub kinds: Vec<OfKind>,
-    /// The token sets' settings fitted again with several seeds, where that was done.
-    pub seeds: Option<Seeds>,
+    /// One more method against all others, where one was named.
+    pub against: Option<Against>,
+    /// Methods that were trained with several seeds.
+    pub seeds: Vec<Seeds>,
+}
+
+/// What one method gains over the others.
+#[derive(Clone, Debug, Serialize)]
+pub struct Against {
+    /// The method.
+    pub method: String,
+    /// Other methods, and for each what is gained over it by metric: paired, over families.
+    pub others: Vec<(String, BTreeMap<String, Gain>)>,
 }
 
 /// What every method earned on queries of one kind.
@@ -84,14 +97,9 @@ pub struct Trial {
 pub const PICTURES: &str = "evaluation";
 
 impl Results {
-    /// What the queries are called.
-    pub fn title(&self) -> String {
-        title(&self.queries)
-    }
-
     /// File name of its picture.
     pub fn picture(&self) -> String {
-        picture(&self.title())
+        picture(&self.queries.to_string())
     }
 }
 
@@ -119,13 +127,15 @@ pub struct Row {
     pub name: String,
     /// Metrics by name, such as `map@20`.
     pub metrics: BTreeMap<String, Estimate>,
-    /// What the shipped encoder gains over it, by metric: paired, over families.
-    pub gain: BTreeMap<String, Estimate>,
+    /// What the first method gains over it, by metric: paired, over families.
+    pub gain: BTreeMap<String, Gain>,
 }
 
-/// How much a metric depends on the seed of a fit.
+/// How much a metric depends on the seed of a training.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seeds {
+    /// The method that was trained again.
+    pub method: String,
     /// The seeds.
     pub seeds: Vec<u64>,
     /// Mean and standard deviation by metric.
@@ -154,6 +164,43 @@ impl Spread {
     }
 }
 
+/// What was tried for a model before it was evaluated.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tuned {
+    /// Version of the model.
+    pub model: String,
+    /// What was tried; the others start from the first.
+    pub trials: Vec<Tried>,
+}
+
+impl Tuned {
+    /// How the training went, by the first settings whose training looked at validation families.
+    pub fn curve(&self) -> Option<&[Point]> {
+        let curves = self.trials.iter().map(|tried| &tried.curve[..]);
+        curves.into_iter().find(|curve| !curve.is_empty())
+    }
+
+    /// File name of the picture of its curve.
+    pub fn picture(&self) -> String {
+        picture(&format!("training of {}", self.model))
+    }
+}
+
+/// A family, and what was found in place of its members.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Confusion {
+    /// The family.
+    pub family: String,
+    /// Queries of the family with a relevant candidate.
+    pub queries: usize,
+    /// Their mean average precision among the first 20.
+    pub map: f64,
+    /// What the family takes from the MAP@20 of all queries.
+    pub lost: f64,
+    /// Families of the irrelevant among the first 20 with their shares of those, most frequent first.
+    pub instead: Vec<(String, f64)>,
+}
+
 /// Settings and what they earned on validation families.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tried {
@@ -163,8 +210,27 @@ pub struct Tried {
     pub config: serde_json::Value,
     /// Number of folds.
     pub folds: u64,
+    /// Hash of the data that the folds were made of.
+    pub data_hash: String,
     /// Metrics by name, means over the folds.
     pub metrics: BTreeMap<String, f64>,
+    /// How the training went, for encoders that look at validation families while they learn.
+    pub curve: Vec<Point>,
+}
+
+/// How far a training had come at one of its looks at the validation families.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Number of the fold, from 1.
+    pub fold: u64,
+    /// The stage: `motif` or `graph`.
+    pub stage: String,
+    /// Steps done.
+    pub step: usize,
+    /// The loss of that step.
+    pub loss: f64,
+    /// MAP@20 of the fold's validation families.
+    pub map: f64,
 }
 
 /// The report as a Markdown page.
@@ -179,8 +245,8 @@ pub fn markdown(report: &Report) -> String {
          - Data: {} entries of {} families, hash `{}`\n\
          - Never trained on: {} families, and {:.0} % of the members of each other family\n\
          - Candidates: every entry that is no exact duplicate of the query\n\n\
-         Means over queries with 95 % bootstrap intervals over families; gains are paired. Relevant: \
-         same family. NDCG grades 3 same model at another scale, 2 same family, 1 same coarse \
+         Means over queries with 95 % bootstrap intervals over families; gains are paired, and p is that of \
+         a two-sided test that there is none. Relevant: same family. NDCG grades 3 same model at another scale, 2 same family, 1 same coarse \
          family. Baselines take document frequencies and directions from the training entries \
          alone. Models are called by their versions; `config/training/` has the settings of those \
          called as its files.\n",
@@ -199,7 +265,10 @@ pub fn markdown(report: &Report) -> String {
     for trial in &report.trials {
         self::trial(&mut page, trial);
     }
-    validation(&mut page, &report.validation);
+    confusions(&mut page, &report.confusions);
+    for tuned in &report.tuned {
+        self::tuned(&mut page, tuned);
+    }
     page
 }
 
@@ -237,7 +306,7 @@ fn rows(page: &mut String, columns: &[&str], methods: &[Row]) {
 }
 
 fn section(page: &mut String, results: &Results, cuts: &[usize]) {
-    let title = results.title();
+    let title = results.queries.to_string();
     let _ = writeln!(
         page,
         "## {title}\n\n{} queries; {} more had nothing relevant to find.\n",
@@ -257,19 +326,11 @@ fn section(page: &mut String, results: &Results, cuts: &[usize]) {
         let _ = writeln!(page, "### The {asked} {kind} queries alone, at 20\n");
         rows(page, &["mrr@20", "map@20", "ndcg@20", "recall@20"], methods);
     }
-    if let Some(seeds) = &results.seeds {
-        spread(page, seeds, cuts);
+    if let Some(against) = &results.against {
+        self::against(page, against);
     }
-}
-
-fn title(queries: &Queries) -> String {
-    match queries {
-        Queries::HeldOutFamilies => "Held-out families".into(),
-        Queries::HeldOutArchitectures => "All held-out architectures".into(),
-        Queries::HeldOutFamiliesByModule => {
-            "Held-out families, judged by the packages' own modules".into()
-        }
-        Queries::HeldOutPackage(package) => format!("Held-out package: {package}"),
+    for seeds in &results.seeds {
+        spread(page, seeds, cuts);
     }
 }
 
@@ -277,8 +338,9 @@ fn spread(page: &mut String, seeds: &Seeds, cuts: &[usize]) {
     let names: Vec<String> = seeds.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         page,
-        "Token sets of these settings fitted with the seeds {}, mean ± standard deviation:\n\n\
+        "{}, trained with the seeds {}, mean ± standard deviation:\n\n\
          | at | MRR | MAP | NDCG | recall |\n|---|---|---|---|---|",
+        seeds.method,
         names.join(", ")
     );
     for cut in cuts {
@@ -298,35 +360,94 @@ const METRICS: [&str; 4] = ["mrr", "map", "ndcg", "recall"];
 fn table(page: &mut String, results: &Results, cut: usize) {
     let _ = writeln!(
         page,
-        "### At {cut}\n\n| method | MRR | MAP | NDCG | recall | gain of the first row in MAP |\n|---|---|---|---|---|---|"
+        "### At {cut}\n\n| method | MRR | MAP | NDCG | recall | gain of the first row in MAP | p |\n|---|---|---|---|---|---|---|"
     );
     for row in &results.methods {
         let cells = METRICS.map(|metric| cell(row.metrics.get(&format!("{metric}@{cut}"))));
-        let gain = cell(row.gain.get(&format!("map@{cut}")));
-        let _ = writeln!(page, "| {} | {} | {gain} |", row.name, cells.join(" | "));
+        let gain = row.gain.get(&format!("map@{cut}"));
+        let p = gain.map_or_else(String::new, |gain| format!("{:.3}", gain.p));
+        let gain = cell(gain.map(|gain| &gain.estimate));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {gain} | {p} |",
+            row.name,
+            cells.join(" | ")
+        );
     }
     page.push('\n');
 }
 
-fn validation(page: &mut String, tried: &[Tried]) {
-    let Some(first) = tried.first() else {
-        return;
-    };
+fn against(page: &mut String, against: &Against) {
     let _ = writeln!(
         page,
-        "## What was tried on validation families\n\n\
-         Settings were compared by `netkin-train tune` on {} splits of the training data alone: \
+        "### What {} gains over the others, at 20\n\n\
+         | over | MRR | p | MAP | p | NDCG | p |\n|---|---|---|---|---|---|---|",
+        against.method
+    );
+    for (other, gains) in &against.others {
+        let cells = ["mrr@20", "map@20", "ndcg@20"].map(|metric| match gains.get(metric) {
+            Some(gain) => format!("{} | {:.3}", cell(Some(&gain.estimate)), gain.p),
+            None => " | ".to_owned(),
+        });
+        let _ = writeln!(page, "| {other} | {} |", cells.join(" | "));
+    }
+    page.push('\n');
+}
+
+/// Families of the page's table of what was missed.
+const WORST: usize = 20;
+
+fn confusions(page: &mut String, confusions: &[Confusion]) {
+    let _ = writeln!(
+        page,
+        "## What the first row misses\n\n\
+         Held-out families by what they take from its MAP@20, and the families that come in their \
+         members' place with their shares of all that is irrelevant among the first 20.\n\n\
+         | family | queries | MAP@20 | taken from the whole | in place of it |\n|---|---|---|---|---|"
+    );
+    for confusion in confusions.iter().take(WORST) {
+        let instead = confusion.instead.iter().take(3);
+        let instead: Vec<String> = instead
+            .map(|(family, share)| format!("{family} {:.0} %", 100.0 * share))
+            .collect();
+        let _ = writeln!(
+            page,
+            "| {} | {} | {:.3} | {:.3} | {} |",
+            confusion.family,
+            confusion.queries,
+            confusion.map,
+            confusion.lost,
+            instead.join(", ")
+        );
+    }
+    page.push('\n');
+}
+
+fn tuned(page: &mut String, tuned: &Tuned) {
+    let folds = tuned.trials.first().map_or(0, |tried| tried.folds);
+    let _ = writeln!(
+        page,
+        "## What was tried on validation families for {}\n\n\
+         Settings were compared by `netkin-train tune` on {folds} splits of the training data alone: \
          no held-out family or architecture of the tables above was a query, a candidate or a \
          training example. Each row changes the settings of the first, but for what it names.\n\n\
          | settings | MRR@20 | MAP@20 | NDCG@20 | MAP@100 |\n|---|---|---|---|---|",
-        first.folds
+        tuned.model
     );
-    for tried in tried {
+    for tried in &tuned.trials {
         let cells = ["mrr@20", "map@20", "ndcg@20", "map@100"].map(|metric| {
             let value = tried.metrics.get(metric);
             value.map_or_else(String::new, |value| format!("{value:.4}"))
         });
         let _ = writeln!(page, "| {} | {} |", tried.name, cells.join(" | "));
+    }
+    page.push('\n');
+    if tuned.curve().is_some() {
+        show(
+            page,
+            &format!("Training of {}", tuned.model),
+            &tuned.picture(),
+        );
     }
 }
 
@@ -348,6 +469,7 @@ mod tests {
             low: 0.4,
             high: 0.6,
         };
+        let gain = Gain { estimate, p: 0.002 };
         let page = markdown(&Report {
             date: "2026-01-01".into(),
             machine: "a machine".into(),
@@ -367,17 +489,22 @@ mod tests {
                 methods: vec![Row {
                     name: "token sets".into(),
                     metrics: BTreeMap::from([("map@20".into(), estimate)]),
-                    gain: BTreeMap::new(),
+                    gain: BTreeMap::from([("map@20".into(), gain)]),
                 }],
+                against: Some(Against {
+                    method: "network".into(),
+                    others: vec![("gcn".into(), BTreeMap::from([("map@20".into(), gain)]))],
+                }),
                 kinds: vec![OfKind {
                     kind: Kind::Composed,
                     asked: 2,
                     methods: vec![],
                 }],
-                seeds: Some(Seeds {
+                seeds: vec![Seeds {
+                    method: "token sets".into(),
                     seeds: vec![0, 1],
                     metrics: BTreeMap::from([("map@20".into(), Spread::of(&[0.25, 0.75]))]),
-                }),
+                }],
             }],
             trials: vec![Trial {
                 title: "Edits".into(),
@@ -391,15 +518,43 @@ mod tests {
                     gain: BTreeMap::new(),
                 }],
             }],
-            validation: vec![],
+            confusions: vec![Confusion {
+                family: "wav2vec2".into(),
+                queries: 3,
+                map: 0.25,
+                lost: 0.125,
+                instead: vec![("wavlm".into(), 0.75)],
+            }],
+            tuned: vec![Tuned {
+                model: "v1".into(),
+                trials: vec![Tried {
+                    name: "more steps".into(),
+                    config: serde_json::Value::Null,
+                    folds: 2,
+                    data_hash: "abc".into(),
+                    metrics: BTreeMap::from([("map@20".into(), 0.5)]),
+                    curve: vec![Point {
+                        fold: 1,
+                        stage: "graph".into(),
+                        step: 100,
+                        loss: 2.0,
+                        map: 0.5,
+                    }],
+                }],
+            }],
         });
         assert!(page.contains("hash `abc`"));
-        assert!(page.contains("| token sets |  | 0.500 (0.400 to 0.600) |  |  |  |"));
+        assert!(page.contains(
+            "| token sets |  | 0.500 (0.400 to 0.600) |  |  | 0.500 (0.400 to 0.600) | 0.002 |"
+        ));
+        assert!(page.contains("| gcn |  |  | 0.500 (0.400 to 0.600) | 0.002 |  |  |"));
         assert!(page.contains("| 20 |  | 0.500 ± 0.354 |  |  |"));
         assert!(page.contains("The 2 composed queries alone"));
         assert!(page.contains("| token sets | 0.500 (0.400 to 0.600) |"));
         assert!(page.contains("![Held-out families](evaluation/held-out-families.svg)"));
         assert!(page.contains("![Edits](evaluation/edits.svg)"));
-        assert!(!page.contains("validation"));
+        assert!(page.contains("| wav2vec2 | 3 | 0.250 | 0.125 | wavlm 75 % |"));
+        assert!(page.contains("| more steps |  | 0.5000 |  |  |"));
+        assert!(page.contains("(evaluation/training-of-v1.svg)"));
     }
 }

@@ -6,6 +6,7 @@
 //! depend on the numbering of nodes, only on operators, attributes and dataflow; widths play no
 //! part, so two widths of one design are cut alike.
 
+mod align;
 mod by_count;
 mod by_size;
 mod cut;
@@ -18,6 +19,7 @@ mod paper;
 mod random;
 mod waists;
 
+pub use align::Sequence;
 pub use by_count::ByCount;
 pub use by_size::BySize;
 pub use cut::Cut;

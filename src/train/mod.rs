@@ -21,7 +21,7 @@ pub use card::{model_card, motif_gnn_card};
 pub use contrastive::Refinement;
 pub use device::{DeviceChoice, DeviceError};
 pub use stage::Progress;
-pub use validate::validate;
+pub use validate::{Fit, Search, Validated, Validation};
 pub use wccn::{Whitening, fit_projection};
 
 use crate::eval::Labelled;

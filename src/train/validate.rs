@@ -1,49 +1,218 @@
-//! Judges settings of a fit without looking at what the evaluation asks.
+//! Judges settings without looking at what the evaluation asks.
 //!
 //! Test families and held-out members are taken out of the data first. What is left is split again,
 //! several times, by the same rules under other seeds: the settings are judged on families that
 //! each fit has not seen. The invariant: no query of the evaluation is a query, a candidate or a
 //! training example here.
 
-use super::{Config, Error, fit};
-use crate::eval::Labelled;
-use crate::eval::baselines::Vectors;
-use crate::eval::protocol::{self, Queries, estimate, evaluate};
-use crate::eval::{data_hash, split};
-use std::collections::BTreeMap;
+use super::gnn::{Data, Surroundings, train_graphs, train_motifs};
+use super::{Config, Error, Progress, fit, gnn};
+use crate::eval::baselines::{TfIdf, Vectors};
+use crate::eval::combined::{Fused, Reranked, sequences};
+use crate::eval::protocol::{self, Queries, Ranker, estimate, evaluate};
+use crate::eval::report::Point;
+use crate::eval::{Labelled, data_hash, split};
+use crate::model::Encoder;
+use crate::motif::Sequence;
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Families held out in each validation fold: more than in the test, since there are several folds.
 const HELD_OUT: f64 = 0.25;
 
-/// Fits and judges `config` on `folds` splits of the training data of `protocol`: metrics by name,
-/// means over the folds.
-///
-/// # Errors
-/// When there is too little to learn from.
-pub fn validate(
-    entries: &[Labelled],
-    protocol: &protocol::Config,
+/// How one encoder is trained, whichever kind it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fit {
+    /// Token sets.
+    TokenSets(Config),
+    /// The motif GNN.
+    MotifGnn(Box<gnn::Config>),
+}
+
+/// What is added to the similarities of an encoder; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Search {
+    /// Weight of the sparse similarity: tf-idf over motifs.
+    pub motifs: f32,
+    /// Weight of the alignment of macro graphs, by which the first hundred are ranked again.
+    pub alignment: f32,
+}
+
+/// What settings earned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validated {
+    /// Metrics by name, means over the folds.
+    pub metrics: BTreeMap<String, f64>,
+    /// How the training went, for encoders that look at validation families while they learn.
+    pub curve: Vec<Point>,
+}
+
+/// Splits of the training data, each with families that are asked about.
+pub struct Validation<'a> {
+    all: &'a [Labelled],
+    protocol: &'a protocol::Config,
+    entries: Vec<Labelled>,
+    sequences: Arc<[Sequence]>,
     folds: u64,
-    config: &Config,
-) -> Result<BTreeMap<String, f64>, Error> {
-    let entries: Vec<Labelled> = split::training(entries, protocol)
-        .into_iter()
-        .cloned()
-        .collect();
-    let mut metrics = BTreeMap::new();
-    for fold in 1..=folds {
-        let inner = inner(protocol, fold);
-        let training = split::training(&entries, &inner);
-        let encoder = fit("validation", &training, data_hash(&entries), config)?;
-        let ranker = Vectors::encoded(&entries, &encoder)?;
-        let outcome = evaluate(&entries, &ranker, &Queries::HeldOutFamilies, &inner);
-        let names = outcome.queries.first().map(|query| query.metrics.keys());
-        for name in names.into_iter().flatten() {
-            let mean = estimate(&outcome, name, &inner).map_or(0.0, |estimate| estimate.mean);
-            *metrics.entry(name.clone()).or_insert(0.0) += mean / folds as f64;
+    /// The last encoders, one a fold: trials that differ in the search alone share them.
+    last: Option<(Fit, Vec<Fitted>)>,
+}
+
+/// An encoder's ranking of a fold, and how it was learned.
+struct Fitted {
+    ranker: Arc<dyn Ranker>,
+    curve: Vec<Point>,
+}
+
+impl<'a> Validation<'a> {
+    /// Folds within the training split of `protocol`.
+    pub fn new(all: &'a [Labelled], protocol: &'a protocol::Config, folds: u64) -> Self {
+        let entries = split::training(all, protocol).into_iter();
+        let entries: Vec<Labelled> = entries.cloned().collect();
+        Self {
+            all,
+            protocol,
+            sequences: sequences(&entries),
+            entries,
+            folds,
+            last: None,
         }
     }
-    Ok(metrics)
+
+    /// What `settings` earn with `search`. `progress` hears of every step of a training.
+    ///
+    /// # Errors
+    /// When there is too little to learn from.
+    pub fn judge(
+        &mut self,
+        settings: &Fit,
+        search: Search,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Validated, Error> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != settings) {
+            let folds = 1..=self.folds;
+            let fitted = folds.map(|fold| self.fitted(settings, fold, progress));
+            self.last = Some((settings.clone(), fitted.collect::<Result<_, _>>()?));
+        }
+        let mut validated = Validated {
+            metrics: BTreeMap::new(),
+            curve: Vec::new(),
+        };
+        let fitted = self.last.iter().flat_map(|(_, fitted)| fitted);
+        for (fold, fitted) in (1..).zip(fitted) {
+            let inner = inner(self.protocol, fold);
+            let ranker = self.searched(&fitted.ranker, search, &inner);
+            let outcome = evaluate(&self.entries, &*ranker, &Queries::HeldOutFamilies, &inner);
+            let names = outcome.queries.first().map(|query| query.metrics.keys());
+            for name in names.into_iter().flatten() {
+                let mean = estimate(&outcome, name, &inner).map_or(0.0, |estimate| estimate.mean);
+                *validated.metrics.entry(name.clone()).or_insert(0.0) += mean / self.folds as f64;
+            }
+            validated.curve.extend(fitted.curve.iter().cloned());
+        }
+        Ok(validated)
+    }
+
+    fn fitted(
+        &self,
+        settings: &Fit,
+        fold: u64,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Fitted, Error> {
+        let (encoder, curve): (Box<dyn Encoder>, _) = match settings {
+            Fit::TokenSets(config) => {
+                let inner = inner(self.protocol, fold);
+                let training = split::training(&self.entries, &inner);
+                let encoder = fit("validation", &training, data_hash(&self.entries), config)?;
+                (Box::new(encoder), Vec::new())
+            }
+            Fit::MotifGnn(config) => {
+                let data = Data::new(self.all, self.protocol, config, Some(fold));
+                let curve = Curve::new(fold, config.every);
+                let around = Surroundings {
+                    device: Device::Cpu,
+                    folder: None,
+                    progress: &|step| {
+                        curve.note(step);
+                        progress(step);
+                    },
+                };
+                let motifs = train_motifs(&data, config, &around)?;
+                let encoder = train_graphs("validation", &data, config, &motifs, &around)?;
+                (Box::new(encoder), curve.points.take())
+            }
+        };
+        Ok(Fitted {
+            ranker: Arc::new(Vectors::encoded(&self.entries, &*encoder)?),
+            curve,
+        })
+    }
+
+    /// `dense` with what `search` adds to it; frequencies of motifs come from the training alone.
+    fn searched(
+        &self,
+        dense: &Arc<dyn Ranker>,
+        search: Search,
+        inner: &protocol::Config,
+    ) -> Arc<dyn Ranker> {
+        let mut ranker = Arc::clone(dense);
+        if search.motifs > 0.0 {
+            let training = split::training(&self.entries, inner).into_iter();
+            let seen: BTreeSet<&str> = training.map(|entry| entry.id.as_str()).collect();
+            let places = 0..self.entries.len();
+            let seen: Vec<usize> = places
+                .filter(|at| seen.contains(self.entries[*at].id.as_str()))
+                .collect();
+            ranker = Arc::new(Fused {
+                dense: ranker,
+                sparse: Arc::new(TfIdf::of_motifs(&self.entries, &seen)),
+                weight: search.motifs,
+            });
+        }
+        if search.alignment > 0.0 {
+            ranker = Arc::new(Reranked {
+                first: ranker,
+                sequences: Arc::clone(&self.sequences),
+                weight: search.alignment,
+            });
+        }
+        ranker
+    }
+}
+
+/// Collects what a training says of itself when it looks at the validation families.
+struct Curve {
+    fold: u64,
+    every: usize,
+    points: RefCell<Vec<Point>>,
+}
+
+impl Curve {
+    fn new(fold: u64, every: usize) -> Self {
+        Self {
+            fold,
+            every: every.max(1),
+            points: RefCell::default(),
+        }
+    }
+
+    fn note(&self, progress: Progress) {
+        let has_looked =
+            progress.step.is_multiple_of(self.every) || progress.step == progress.steps;
+        if let Some(map) = progress.validation.filter(|_| has_looked) {
+            self.points.borrow_mut().push(Point {
+                fold: self.fold,
+                stage: progress.stage.into(),
+                step: progress.step,
+                loss: progress.loss,
+                map,
+            });
+        }
+    }
 }
 
 /// The rules of one validation fold within the training data of `protocol`.
@@ -63,24 +232,73 @@ mod tests {
     use crate::eval::baselines::testing::zoo;
     use crate::model::hashing;
 
-    #[test]
-    fn validation_never_looks_at_what_the_evaluation_asks() {
-        let mut entries = zoo(24, 6);
-        let split = protocol::Config {
+    fn split_of_a_zoo() -> protocol::Config {
+        protocol::Config {
             held_out: 0.3,
             ..protocol::Config::default()
-        };
-        let config = Config {
+        }
+    }
+
+    fn token_sets() -> Config {
+        Config {
             dim: 16,
             hashing: hashing::Config {
                 dim: 64,
                 ..hashing::Config::default()
             },
             ..Config::default()
+        }
+    }
+
+    fn judged(entries: &[Labelled], settings: &Fit, search: Search) -> Validated {
+        let split = split_of_a_zoo();
+        let mut validation = Validation::new(entries, &split, 2);
+        validation.judge(settings, search, &|_| ()).unwrap()
+    }
+
+    #[test]
+    fn validation_never_looks_at_what_the_evaluation_asks() {
+        let mut entries = zoo(24, 6);
+        let settings = Fit::TokenSets(token_sets());
+        let search = Search {
+            motifs: 0.1,
+            alignment: 0.1,
         };
-        let before = validate(&entries, &split, 2, &config).unwrap();
-        assert!(before["map@20"] > 0.3);
+        let before = judged(&entries, &settings, search);
+        assert!(before.metrics["map@20"] > 0.3);
+        assert_ne!(before, judged(&entries, &settings, Search::default()));
+        let split = split_of_a_zoo();
         entries.retain(|entry| !split::is_held_out(&entry.family, &split));
-        assert_eq!(validate(&entries, &split, 2, &config).unwrap(), before);
+        assert_eq!(judged(&entries, &settings, search), before);
+    }
+
+    #[test]
+    fn a_network_is_judged_by_what_it_has_become_and_shows_the_way() {
+        let entries = zoo(24, 6);
+        let mut config = gnn::Config {
+            token_sets: None,
+            every: 2,
+            ..gnn::Config::default()
+        };
+        config.motif.steps = 2;
+        config.graph.steps = 4;
+        config.graph.learning_rate = 1e-2;
+        let validated = judged(
+            &entries,
+            &Fit::MotifGnn(Box::new(config)),
+            Search::default(),
+        );
+        let way: Vec<(u64, &str, usize)> = validated
+            .curve
+            .iter()
+            .map(|point| (point.fold, point.stage.as_str(), point.step))
+            .collect();
+        let of = |fold| [(fold, "motif", 2), (fold, "graph", 2), (fold, "graph", 4)];
+        assert_eq!(way, [of(1), of(2)].concat());
+        let last = [2, 5].map(|place: usize| validated.curve[place].map);
+        let mean = (last[0] + last[1]) / 2.0;
+        let judged = validated.metrics["map@20"];
+        // Its weights were rounded to half precision before it was judged.
+        assert!((judged - mean).abs() < 0.02, "{judged} and {mean}");
     }
 }

@@ -14,9 +14,7 @@ mod network;
 mod pack;
 mod provenance;
 mod publish;
-mod rankers;
 mod splits;
-mod trials;
 mod tune;
 
 use anyhow::Result;
@@ -98,9 +96,14 @@ enum Command {
         #[arg(long)]
         model: PathBuf,
         /// Folder of a model of any kind, trained on the same data, to compare it with; may be
-        /// given again. Held-out packages are asked without it, since it has seen them.
+        /// given again. One that was trained without a package is asked for that package's networks
+        /// alone; one that differs from another in its seed tells how much seeds matter.
         #[arg(long)]
         beside: Vec<PathBuf>,
+        /// Method, by its name in the tables, whose gains over all others are shown besides those of
+        /// the model: one of those beside it.
+        #[arg(long)]
+        against: Option<String>,
         /// Folder of the export fixtures.
         #[arg(long, default_value = "tests/data/exports")]
         exports: PathBuf,
@@ -269,9 +272,10 @@ fn main() -> Result<()> {
             corpus,
             model,
             beside,
+            against,
             exports,
             out,
-        } => evaluate::run(&corpus, &model, &beside, &exports, &out),
+        } => evaluate::run(&corpus, &model, &beside, against.as_deref(), &exports, &out),
         Command::Agreement {
             exports,
             corpus,

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use netkin::model::{self, Encoder, MotifGnn, TokenSetEncoder, motif_gnn};
 use netkin::train::{self, gnn, model_card, motif_gnn_card};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::path::Path;
 
 /// A model and the settings that it was trained with.
@@ -45,6 +46,31 @@ impl Model {
             Self::TokenSets(model) => &model.0.config().data_hash,
             Self::MotifGnn(model) => &model.0.config().data_hash,
         }
+    }
+
+    /// The package that it was trained without.
+    pub(crate) fn without(&self) -> Option<&str> {
+        match self {
+            Self::TokenSets(_) => None,
+            Self::MotifGnn(model) => model.1.without.as_deref(),
+        }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        match self {
+            Self::TokenSets(model) => model.1.seed,
+            Self::MotifGnn(model) => model.1.seed,
+        }
+    }
+
+    /// All settings but the seed.
+    pub(crate) fn settings_but_seed(&self) -> Result<Value> {
+        let mut settings = match self {
+            Self::TokenSets(model) => serde_json::to_value(&model.1),
+            Self::MotifGnn(model) => serde_json::to_value(&model.1),
+        }?;
+        settings["seed"] = Value::Null;
+        Ok(settings)
     }
 
     /// The fit of token sets that it is, stands beside or is compared with.

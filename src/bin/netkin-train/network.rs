@@ -54,7 +54,12 @@ pub(crate) fn run(training: &Training, stages: Stages, out: Option<&Path>) -> Re
         );
     }
     let entries = read_corpus(&training.corpus)?;
-    let data = Data::new(&entries, &protocol::Config::default(), training.fold);
+    let data = Data::new(
+        &entries,
+        &protocol::Config::default(),
+        &config,
+        training.fold,
+    );
     let bar = bar()?;
     let around = Surroundings {
         device: training.device.open()?,

@@ -4,9 +4,9 @@
 //! rules of `netkin::eval::split`, and a check makes them again and compares.
 
 use crate::Splits;
+use crate::evaluate::trials::edited;
 use crate::exports::read_exports;
 use crate::files::{read, write};
-use crate::trials::edited;
 use anyhow::{Context, Result, anyhow, bail};
 use netkin::corpus::{self, Corpus};
 use netkin::eval::agreement::REFERENCE;

@@ -3,6 +3,7 @@
 use crate::eval::Labelled;
 use crate::eval::protocol::Ranker;
 use crate::model::tokens::{Group, Tokens, tokens};
+use crate::motif::{Splitter, Waists, macro_graph};
 use crate::random;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -50,6 +51,15 @@ fn sorted(tokens: &Tokens, groups: &[Group]) -> Vec<u64> {
     sorted
 }
 
+/// Sorted hashes of the motifs of `entry`.
+fn motifs(entry: &Labelled) -> Vec<u64> {
+    let cut = Waists.split(&entry.architecture);
+    let motifs = macro_graph(&entry.architecture, &cut).motifs;
+    let mut hashes: Vec<u64> = motifs.iter().map(|motif| motif.hash).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
 /// How rare a token is among `train`, by token.
 pub(super) fn document_counts<'a>(bags: impl Iterator<Item = &'a Vec<u64>>) -> BTreeMap<u64, u32> {
     let mut counts = BTreeMap::new();
@@ -95,14 +105,14 @@ impl Bm25 {
 }
 
 impl Ranker for Bm25 {
-    fn scores(&self, query: usize) -> Vec<f32> {
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
         let mut scores = vec![0.0; self.queries.len()];
         for token in &self.queries[query] {
             for (entry, weight) in self.postings.get(token).into_iter().flatten() {
                 scores[*entry] += weight;
             }
         }
-        scores
+        candidates.iter().map(|other| scores[*other]).collect()
     }
 }
 
@@ -123,7 +133,13 @@ impl TfIdf {
         Self::over(bags, train, |bag| &bag.neighbourhoods)
     }
 
-    fn over(bags: &[Bag], train: &[usize], part: impl Fn(&Bag) -> &Vec<u64>) -> Self {
+    /// Ranks by motifs, document frequencies from `train`.
+    pub fn of_motifs(entries: &[Labelled], train: &[usize]) -> Self {
+        let motifs: Vec<Vec<u64>> = entries.par_iter().map(motifs).collect();
+        Self::over(&motifs, train, |motifs| motifs)
+    }
+
+    fn over<T>(bags: &[T], train: &[usize], part: impl Fn(&T) -> &Vec<u64>) -> Self {
         let counts = document_counts(train.iter().map(|entry| part(&bags[*entry])));
         let vectors: Vec<Vec<(u64, f32)>> = bags
             .iter()
@@ -140,14 +156,14 @@ impl TfIdf {
 }
 
 impl Ranker for TfIdf {
-    fn scores(&self, query: usize) -> Vec<f32> {
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
         let mut scores = vec![0.0; self.vectors.len()];
         for (token, own) in &self.vectors[query] {
             for (entry, weight) in self.postings.get(token).into_iter().flatten() {
                 scores[*entry] += own * weight;
             }
         }
-        scores
+        candidates.iter().map(|other| scores[*other]).collect()
     }
 }
 

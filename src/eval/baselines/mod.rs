@@ -46,9 +46,10 @@ impl Vectors {
 }
 
 impl Ranker for Vectors {
-    fn scores(&self, query: usize) -> Vec<f32> {
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
         let asked = &self.0[query];
-        self.0.iter().map(|vector| dot(asked, vector)).collect()
+        let others = candidates.iter();
+        others.map(|other| dot(asked, &self.0[*other])).collect()
     }
 }
 
@@ -73,18 +74,13 @@ pub(crate) fn normalised(vector: Vec<f32>) -> Vec<f32> {
     )
 }
 
-/// Scores at random: the floor that labels alone give.
-pub struct Chance {
-    /// Number of entries.
-    pub entries: usize,
-    /// Seed of the scores.
-    pub seed: u64,
-}
+/// Scores at random, by this seed: the floor that labels alone give.
+pub struct Chance(pub u64);
 
 impl Ranker for Chance {
-    fn scores(&self, query: usize) -> Vec<f32> {
-        let mut random = Random::new(random::sequence(self.seed, [query as u64]));
-        (0..self.entries).map(|_| random.unit() as f32).collect()
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
+        let mut random = Random::new(random::sequence(self.0, [query as u64]));
+        candidates.iter().map(|_| random.unit() as f32).collect()
     }
 }
 
@@ -106,10 +102,10 @@ impl Size {
 }
 
 impl Ranker for Size {
-    fn scores(&self, query: usize) -> Vec<f32> {
+    fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
         let [parameters, operators] = self.0[query];
-        self.0
-            .iter()
+        let sizes = candidates.iter().map(|other| self.0[*other]);
+        sizes
             .map(|[p, o]| -((p - parameters).powi(2) + (o - operators).powi(2)))
             .collect()
     }
@@ -123,12 +119,12 @@ pub(crate) mod testing {
     use crate::corpus::Kind;
     use crate::graph::{Architecture, Attributes, Edge, Key, Node};
 
-    /// Gives every query the same scores.
+    /// Gives every query the same scores, one an entry.
     pub(crate) struct Fixed(pub(crate) Vec<f32>);
 
     impl Ranker for Fixed {
-        fn scores(&self, _: usize) -> Vec<f32> {
-            self.0.clone()
+        fn scores(&self, _: usize, candidates: &[usize]) -> Vec<f32> {
+            candidates.iter().map(|other| self.0[*other]).collect()
         }
     }
 
@@ -215,10 +211,7 @@ mod tests {
             let outcome = evaluate(&entries, ranker, &Queries::HeldOutFamilies, &config);
             estimate(&outcome, "map@20", &config).unwrap().mean
         };
-        let chance = map(&Chance {
-            entries: entries.len(),
-            seed: 1,
-        });
+        let chance = map(&Chance(1));
         let bags = lexical::bags(&entries);
         for score in [
             map(&Vectors::operator_histogram(&entries)),
@@ -229,6 +222,8 @@ mod tests {
         ] {
             assert!(score > chance + 0.3, "{score} against {chance}");
         }
+        // Motifs are all or nothing: fewer of the family share one.
+        assert!(map(&TfIdf::of_motifs(&entries, &train)) > chance + 0.1);
         assert!(map(&Size::new(&entries)) >= 0.0);
     }
 }

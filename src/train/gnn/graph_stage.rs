@@ -121,17 +121,12 @@ impl Stage for GraphStage<'_> {
         let coarse: Vec<u32> = batch.iter().map(|(at, _)| self.coarse[*at]).collect();
         let temperature = self.settings.temperature;
         let (embeddings, structure) = self.embedded(&batch)?;
-        let mut loss = contrast(&embeddings, &families, temperature)?;
-        if self.settings.classification > 0.0 {
-            let logits = embeddings.matmul(&self.weights.get(CLASSES)?.t()?)?;
-            let told = cross_entropy(&(logits / temperature)?, &coarse)?;
-            loss = (loss + (told * self.settings.classification)?)?;
-        }
-        if self.settings.alone > 0.0 {
-            let alone = contrast(&structure, &families, temperature)?;
-            loss = (loss + (alone * self.settings.alone)?)?;
-        }
-        Ok(loss)
+        let apart = contrast(&embeddings, &families, temperature)?;
+        let alone = contrast(&structure, &families, temperature)?;
+        let logits = embeddings.matmul(&self.weights.get(CLASSES)?.t()?)?;
+        let told = cross_entropy(&(logits / temperature)?, &coarse)?;
+        let contrasted = ((apart * self.settings.contrast)? + (alone * self.settings.alone)?)?;
+        contrasted + (told * self.settings.classification)?
     }
 
     fn validation(&self) -> std::result::Result<Option<f64>, Error> {

@@ -43,6 +43,9 @@ pub struct Config {
     pub motif: MotifSettings,
     /// Stage 2.
     pub graph: GraphSettings,
+    /// A package that is held out: all of the corpus but its entries is learned from, so the
+    /// model can be asked for that package's networks alone.
+    pub without: Option<String>,
     /// Steps between two checkpoints, each with a line of the log.
     pub every: usize,
     /// Seed of weights, batches and views.
@@ -81,10 +84,12 @@ pub struct GraphSettings {
     pub temperature: f64,
     /// Rate of the first step; it falls to zero along half a cosine.
     pub learning_rate: f64,
-    /// Weight of the classification of coarse families beside the contrast.
-    pub classification: f64,
+    /// Weight of the contrast of families.
+    pub contrast: f64,
     /// Weight of the same contrast by the network without token sets.
     pub alone: f64,
+    /// Weight of the classification of coarse families.
+    pub classification: f64,
 }
 
 impl Default for Config {
@@ -95,6 +100,7 @@ impl Default for Config {
             share: 0.7,
             motif: MotifSettings::default(),
             graph: GraphSettings::default(),
+            without: None,
             every: 100,
             seed: 0,
         }
@@ -122,8 +128,9 @@ impl Default for GraphSettings {
             views: 1,
             temperature: 0.05,
             learning_rate: 1e-3,
-            classification: 0.3,
+            contrast: 1.0,
             alone: 0.5,
+            classification: 0.3,
         }
     }
 }
@@ -140,11 +147,20 @@ pub struct Data {
 }
 
 impl Data {
-    /// The training split of `protocol`; with a `fold`, a quarter of its families is held out once
-    /// more and asked about. The evaluation's queries take no part either way.
-    pub fn new(entries: &[Labelled], protocol: &protocol::Config, fold: Option<u64>) -> Self {
+    /// The training split of `protocol`, or that without the package that `config` holds out; with
+    /// a `fold`, a quarter of its families is held out once more and asked about. The evaluation's
+    /// queries take no part either way.
+    pub fn new(
+        entries: &[Labelled],
+        protocol: &protocol::Config,
+        config: &Config,
+        fold: Option<u64>,
+    ) -> Self {
         let hash = data_hash(entries);
-        let kept = split::training(entries, protocol);
+        let kept = match &config.without {
+            Some(package) => split::training_without(entries, package),
+            None => split::training(entries, protocol),
+        };
         let entries: Vec<Labelled> = kept.into_iter().cloned().collect();
         let judge = fold.map(|fold| super::validate::inner(protocol, fold));
         let training = match &judge {

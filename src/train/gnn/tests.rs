@@ -43,6 +43,7 @@ fn config() -> Config {
             members: 3,
             ..GraphSettings::default()
         },
+        without: None,
         every: 2,
         seed: 3,
     }
@@ -64,7 +65,7 @@ fn protocol() -> protocol::Config {
 }
 
 fn data(entries: &[Labelled]) -> Data {
-    Data::new(entries, &protocol(), None)
+    Data::new(entries, &protocol(), &Config::default(), None)
 }
 
 fn trained(data: &Data, config: &Config, folder: Option<&Path>) -> MotifGnn {
@@ -259,7 +260,7 @@ fn a_checkpoint_of_other_settings_is_passed_over() {
 fn validation_never_looks_at_what_the_evaluation_asks() {
     let mut entries = zoo(24, 6);
     let map = |entries: &[Labelled]| {
-        let data = Data::new(entries, &protocol(), Some(1));
+        let data = Data::new(entries, &protocol(), &Config::default(), Some(1));
         let last = RefCell::new(None);
         let around = Surroundings {
             device: Device::Cpu,

@@ -1,8 +1,9 @@
 //! The tests beside the sets of queries: other exporters, chains of edits, cells of NAS spaces.
 
-use crate::evaluate::rows;
+use super::Session;
+use super::rankers::Method;
+use super::tables::rows;
 use crate::exports::{Exported, read_exports};
-use crate::rankers::Method;
 use anyhow::{Result, anyhow};
 use netkin::corpus::Kind;
 use netkin::eval::agreement::REFERENCE;
@@ -20,7 +21,7 @@ use std::path::Path;
 const EDITED: usize = 200;
 
 /// The corpus, and behind it the graphs of every test.
-pub(crate) struct Tests {
+pub(super) struct Tests {
     entries: Vec<Labelled>,
     /// How many of them are the corpus.
     known: usize,
@@ -45,7 +46,7 @@ struct Placed {
 }
 
 impl Tests {
-    pub(crate) fn new(corpus: Vec<Labelled>, exports: &Path, config: &Config) -> Result<Self> {
+    pub(super) fn new(corpus: Vec<Labelled>, exports: &Path, config: &Config) -> Result<Self> {
         let mut entries = corpus;
         let known = entries.len();
         let chains = chains(&mut entries, config);
@@ -63,7 +64,7 @@ impl Tests {
         })
     }
 
-    pub(crate) fn entries(&self) -> &[Labelled] {
+    pub(super) fn entries(&self) -> &[Labelled] {
         &self.entries
     }
 
@@ -79,7 +80,8 @@ impl Tests {
         (queries, candidates)
     }
 
-    pub(crate) fn run(&self, methods: &[Method], config: &Config) -> Result<Vec<Trial>> {
+    pub(super) fn run(&self, session: &Session<'_>, methods: &[Method]) -> Result<Vec<Trial>> {
+        let config = session.protocol;
         let Self {
             entries, formats, ..
         } = self;
@@ -90,8 +92,8 @@ impl Tests {
                  whether the trace is among the first; equal scores are ordered by chance, while a search, and \
                  agreement.md, put the same digest first.",
                 &["recall@1", "recall@10", "mrr"],
+                session,
                 methods,
-                config,
                 |ranker| formats::evaluate(entries, &formats.exports, &formats.candidates, ranker),
             ),
             Trial {
@@ -102,8 +104,8 @@ impl Tests {
                  operator less or once more). Spearman: rank correlation of falling similarity with the number of \
                  edits. Falling: share of links less similar than the link before.",
                     &["spearman", "falling"],
+                    session,
                     methods,
-                    config,
                     |ranker| edits::evaluate(entries, &self.chains, ranker),
                 )
             },
@@ -114,8 +116,8 @@ impl Tests {
             "Cells ask for the cells of their own space among those of all three and the corpus. What is published \
              for NAS spaces judges so, and any method that sees operators can hardly miss.",
             &["mrr@20", "map@20", "ndcg@20"],
+            session,
             methods,
-            config,
             |ranker| cells::evaluate_spaces(entries, &queries, &candidates, ranker, config),
         ));
         for Placed {
@@ -132,8 +134,8 @@ impl Tests {
                 "Fitted on real architectures alone, but where a row says otherwise. Grades by the edits between two cells: 3 for one, 2 for two, 1 \
                  for three. Spearman: rank correlation of similarity with nearness over all cells.",
                 &["mrr@20", "map@20", "ndcg@20", "spearman"],
+                session,
                 methods,
-                config,
                 |ranker| cells::evaluate(entries, *first, places, &distances, ranker, config),
             ));
         }
@@ -145,13 +147,16 @@ fn trial(
     title: &str,
     about: &str,
     columns: &[&str],
+    session: &Session<'_>,
     methods: &[Method],
-    config: &Config,
     ask: impl Fn(&dyn Ranker) -> Outcome,
 ) -> Trial {
     let outcomes: Vec<(&str, Outcome)> = methods
         .iter()
-        .map(|(name, ranker)| (name.as_str(), ask(ranker.as_ref())))
+        .map(|(name, ranker)| {
+            session.say(title, name);
+            (name.as_str(), ask(ranker.as_ref()))
+        })
         .collect();
     Trial {
         title: title.into(),
@@ -159,7 +164,7 @@ fn trial(
         asked: outcomes.first().map_or(0, |(_, ours)| ours.queries.len()),
         columns: columns.iter().copied().map(String::from).collect(),
         is_drawn: false,
-        methods: rows(&outcomes, config),
+        methods: rows(&outcomes, session.protocol),
     }
 }
 
