@@ -1,8 +1,9 @@
 //! Stage 2: members of a family attract each other and repel the rest of their batch (supervised
 //! contrastive learning, as in `contrastive`), and coarse families are told apart.
 //!
-//! What counts is the similarity beside token sets, which stay as they were fitted: the network
-//! learns most where they err.
+//! The network learns by itself. Token sets, which stay as they were fitted, come beside it when it
+//! has learned: two views of a graph that err in different places serve better than a network that
+//! was told to mend the errors of the other on the training families.
 
 use super::examples::{CHUNK, Examples};
 use super::{Config, Data, GraphSettings, Learned, examples};
@@ -50,7 +51,7 @@ impl<'a> GraphStage<'a> {
         let (coarse, classes) = numbered(&of(|entry| &entry.coarse_family));
         let mut shapes = shapes(model);
         shapes.remove(PROJECTION);
-        shapes.insert(CLASSES.into(), vec![classes, model.dim]);
+        shapes.insert(CLASSES.into(), vec![classes, model.network.outputs]);
         let weights = Parameters::seeded(&shapes, config.seed, device)?;
         let learned: Vec<&str> = data.training.iter().map(|at| families[*at]).collect();
         let settings = &config.graph;
@@ -88,21 +89,23 @@ impl<'a> GraphStage<'a> {
             .collect()
     }
 
-    /// Embeddings, and what the network alone makes of the same graphs.
-    fn embedded(&self, batch: &[(usize, usize)]) -> Result<(Tensor, Tensor)> {
+    /// What the network makes of these graphs, at length one. `[graphs, outputs]`
+    fn structure(&self, batch: &[(usize, usize)]) -> Result<Tensor> {
         let structure = self.examples.structure(batch, &self.weights)?;
-        let structure = structure.broadcast_div(&lengths(&structure)?)?;
-        let whole = match self.examples.projected(batch, &self.device)? {
-            Some(projected) => {
-                let parts = [
-                    (projected * self.share.sqrt())?,
-                    (&structure * (1.0 - self.share).sqrt())?,
-                ];
-                Tensor::cat(&parts, 1)?
-            }
-            None => structure.clone(),
+        structure.broadcast_div(&lengths(&structure)?)
+    }
+
+    /// Embeddings: token sets, where there are any, beside what the network makes.
+    fn embedded(&self, batch: &[(usize, usize)]) -> Result<Tensor> {
+        let structure = self.structure(batch)?;
+        let Some(projected) = self.examples.projected(batch, &self.device)? else {
+            return Ok(structure);
         };
-        Ok((whole, structure))
+        let parts = [
+            (projected * self.share.sqrt())?,
+            (structure * (1.0 - self.share).sqrt())?,
+        ];
+        Tensor::cat(&parts, 1)
     }
 }
 
@@ -117,16 +120,14 @@ impl Stage for GraphStage<'_> {
 
     fn loss(&mut self) -> Result<Tensor> {
         let batch = self.draw();
+        let structure = self.structure(&batch)?;
         let families: Vec<&str> = batch.iter().map(|(at, _)| self.families[*at]).collect();
         let coarse: Vec<u32> = batch.iter().map(|(at, _)| self.coarse[*at]).collect();
         let temperature = self.settings.temperature;
-        let (embeddings, structure) = self.embedded(&batch)?;
-        let apart = contrast(&embeddings, &families, temperature)?;
-        let alone = contrast(&structure, &families, temperature)?;
-        let logits = embeddings.matmul(&self.weights.get(CLASSES)?.t()?)?;
+        let apart = contrast(&structure, &families, temperature)?;
+        let logits = structure.matmul(&self.weights.get(CLASSES)?.t()?)?;
         let told = cross_entropy(&(logits / temperature)?, &coarse)?;
-        let contrasted = ((apart * self.settings.contrast)? + (alone * self.settings.alone)?)?;
-        contrasted + (told * self.settings.classification)?
+        (apart * self.settings.contrast)? + (told * self.settings.classification)?
     }
 
     fn validation(&self) -> std::result::Result<Option<f64>, Error> {
@@ -136,7 +137,7 @@ impl Stage for GraphStage<'_> {
         let all: Vec<(usize, usize)> = (0..self.examples.len()).map(|at| (at, 0)).collect();
         let mut embeddings = Vec::with_capacity(all.len());
         for some in all.chunks(CHUNK) {
-            embeddings.extend(self.embedded(some)?.0.to_vec2()?);
+            embeddings.extend(self.embedded(some)?.to_vec2()?);
         }
         Ok(self.data.map(embeddings))
     }

@@ -86,8 +86,6 @@ pub struct GraphSettings {
     pub learning_rate: f64,
     /// Weight of the contrast of families.
     pub contrast: f64,
-    /// Weight of the same contrast by the network without token sets.
-    pub alone: f64,
     /// Weight of the classification of coarse families.
     pub classification: f64,
 }
@@ -129,8 +127,7 @@ impl Default for GraphSettings {
             temperature: 0.05,
             learning_rate: 1e-3,
             contrast: 1.0,
-            alone: 0.5,
-            classification: 0.3,
+            classification: 0.2,
         }
     }
 }
