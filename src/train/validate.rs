@@ -12,7 +12,7 @@ use crate::eval::combined::{Fused, Reranked, sequences};
 use crate::eval::protocol::{self, Queries, Ranker, estimate, evaluate};
 use crate::eval::report::Point;
 use crate::eval::{Labelled, data_hash, split};
-use crate::model::Encoder;
+use crate::model::{MotifGnn, TokenSetEncoder};
 use crate::motif::Sequence;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -58,14 +58,50 @@ pub struct Validation<'a> {
     entries: Vec<Labelled>,
     sequences: Arc<[Sequence]>,
     folds: u64,
-    /// The last encoders, one a fold: trials that differ in the search alone share them.
+    /// The last encoders, one a fold: trials whose training is the same share them.
     last: Option<(Fit, Vec<Fitted>)>,
 }
 
-/// An encoder's ranking of a fold, and how it was learned.
+/// An encoder that was trained on a fold, and how that went.
 struct Fitted {
-    ranker: Arc<dyn Ranker>,
+    encoder: Trained,
     curve: Vec<Point>,
+}
+
+enum Trained {
+    TokenSets(Box<TokenSetEncoder>),
+    MotifGnn(Box<MotifGnn>),
+}
+
+impl Fit {
+    /// Whether the same is learned: the share of token sets comes in afterwards.
+    fn learns_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::MotifGnn(one), Self::MotifGnn(other)) => {
+                let one = gnn::Config {
+                    share: other.share,
+                    ..(**one).clone()
+                };
+                one == **other
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl Trained {
+    /// Ranks by what it makes of `entries` under `settings`.
+    fn ranker(&mut self, settings: &Fit, entries: &[Labelled]) -> Result<Arc<dyn Ranker>, Error> {
+        Ok(Arc::new(match self {
+            Self::TokenSets(encoder) => Vectors::encoded(entries, &**encoder)?,
+            Self::MotifGnn(encoder) => {
+                if let Fit::MotifGnn(settings) = settings {
+                    encoder.set_share(settings.share)?;
+                }
+                Vectors::encoded(entries, &**encoder)?
+            }
+        }))
+    }
 }
 
 impl<'a> Validation<'a> {
@@ -93,19 +129,20 @@ impl<'a> Validation<'a> {
         search: Search,
         progress: &dyn Fn(Progress),
     ) -> Result<Validated, Error> {
-        if self.last.as_ref().is_none_or(|(last, _)| last != settings) {
-            let folds = 1..=self.folds;
-            let fitted = folds.map(|fold| self.fitted(settings, fold, progress));
-            self.last = Some((settings.clone(), fitted.collect::<Result<_, _>>()?));
-        }
+        let mut fitted = match self.last.take() {
+            Some((last, fitted)) if last.learns_like(settings) => fitted,
+            _ => (1..=self.folds)
+                .map(|fold| self.fitted(settings, fold, progress))
+                .collect::<Result<_, _>>()?,
+        };
         let mut validated = Validated {
             metrics: BTreeMap::new(),
             curve: Vec::new(),
         };
-        let fitted = self.last.iter().flat_map(|(_, fitted)| fitted);
-        for (fold, fitted) in (1..).zip(fitted) {
+        for (fold, fitted) in (1..).zip(&mut fitted) {
             let inner = inner(self.protocol, fold);
-            let ranker = self.searched(&fitted.ranker, search, &inner);
+            let dense = fitted.encoder.ranker(settings, &self.entries)?;
+            let ranker = self.searched(dense, search, &inner);
             let outcome = evaluate(&self.entries, &*ranker, &Queries::HeldOutFamilies, &inner);
             let names = outcome.queries.first().map(|query| query.metrics.keys());
             for name in names.into_iter().flatten() {
@@ -114,6 +151,7 @@ impl<'a> Validation<'a> {
             }
             validated.curve.extend(fitted.curve.iter().cloned());
         }
+        self.last = Some((settings.clone(), fitted));
         Ok(validated)
     }
 
@@ -123,12 +161,15 @@ impl<'a> Validation<'a> {
         fold: u64,
         progress: &dyn Fn(Progress),
     ) -> Result<Fitted, Error> {
-        let (encoder, curve): (Box<dyn Encoder>, _) = match settings {
+        Ok(match settings {
             Fit::TokenSets(config) => {
                 let inner = inner(self.protocol, fold);
                 let training = split::training(&self.entries, &inner);
                 let encoder = fit("validation", &training, data_hash(&self.entries), config)?;
-                (Box::new(encoder), Vec::new())
+                Fitted {
+                    encoder: Trained::TokenSets(Box::new(encoder)),
+                    curve: Vec::new(),
+                }
             }
             Fit::MotifGnn(config) => {
                 let data = Data::new(self.all, self.protocol, config, Some(fold));
@@ -143,23 +184,22 @@ impl<'a> Validation<'a> {
                 };
                 let motifs = train_motifs(&data, config, &around)?;
                 let encoder = train_graphs("validation", &data, config, &motifs, &around)?;
-                (Box::new(encoder), curve.points.take())
+                Fitted {
+                    encoder: Trained::MotifGnn(Box::new(encoder)),
+                    curve: curve.points.take(),
+                }
             }
-        };
-        Ok(Fitted {
-            ranker: Arc::new(Vectors::encoded(&self.entries, &*encoder)?),
-            curve,
         })
     }
 
     /// `dense` with what `search` adds to it; frequencies of motifs come from the training alone.
     fn searched(
         &self,
-        dense: &Arc<dyn Ranker>,
+        dense: Arc<dyn Ranker>,
         search: Search,
         inner: &protocol::Config,
     ) -> Arc<dyn Ranker> {
-        let mut ranker = Arc::clone(dense);
+        let mut ranker = dense;
         if search.motifs > 0.0 {
             let training = split::training(&self.entries, inner).into_iter();
             let seen: BTreeSet<&str> = training.map(|entry| entry.id.as_str()).collect();
@@ -250,6 +290,13 @@ mod tests {
         }
     }
 
+    fn judged_in(entries: &[Labelled], settings: &Fit, folds: u64) -> Validated {
+        let split = split_of_a_zoo();
+        let mut validation = Validation::new(entries, &split, folds);
+        let search = Search::default();
+        validation.judge(settings, search, &|_| ()).unwrap()
+    }
+
     fn judged(entries: &[Labelled], settings: &Fit, search: Search) -> Validated {
         let split = split_of_a_zoo();
         let mut validation = Validation::new(entries, &split, 2);
@@ -270,6 +317,34 @@ mod tests {
         let split = split_of_a_zoo();
         entries.retain(|entry| !split::is_held_out(&entry.family, &split));
         assert_eq!(judged(&entries, &settings, search), before);
+    }
+
+    #[test]
+    fn a_share_is_judged_without_another_training() {
+        let entries = zoo(24, 6);
+        let mut config = gnn::Config {
+            token_sets: Some(token_sets()),
+            ..gnn::Config::default()
+        };
+        config.motif.steps = 0;
+        config.graph.steps = 2;
+        let split = split_of_a_zoo();
+        let mut validation = Validation::new(&entries, &split, 1);
+        let steps = RefCell::new(0);
+        let mut judge = |config: gnn::Config| {
+            let settings = Fit::MotifGnn(Box::new(config));
+            let judged =
+                validation.judge(&settings, Search::default(), &|_| *steps.borrow_mut() += 1);
+            judged.unwrap().metrics
+        };
+        let alone = judge(gnn::Config {
+            share: 1.0,
+            ..config.clone()
+        });
+        assert_ne!(judge(config), alone);
+        assert_eq!(steps.take(), 2);
+        let token_sets = Fit::TokenSets(token_sets());
+        assert_eq!(judged_in(&entries, &token_sets, 1).metrics, alone);
     }
 
     #[test]

@@ -69,8 +69,35 @@ pub(super) fn document_counts<'a>(bags: impl Iterator<Item = &'a Vec<u64>>) -> B
     counts
 }
 
-/// Entries by token: `(entry, weight)`.
-type Postings = BTreeMap<u64, Vec<(usize, f32)>>;
+/// Entries that hold a token, ascending, each with its weight.
+#[derive(Default)]
+struct Postings(BTreeMap<u64, Vec<(usize, f32)>>);
+
+impl Postings {
+    /// `entry` must not be below those that were added before.
+    fn add(&mut self, token: u64, entry: usize, weight: f32) {
+        self.0.entry(token).or_default().push((entry, weight));
+    }
+
+    /// For each of `candidates` the sum over `query`, tokens with their weights.
+    fn scores(&self, query: impl Iterator<Item = (u64, f32)>, candidates: &[usize]) -> Vec<f32> {
+        let first = candidates.iter().copied().min().unwrap_or(0);
+        let end = candidates.iter().copied().max().map_or(0, |last| last + 1);
+        // Candidates are few among all entries, and stand together.
+        let mut scores = vec![0.0; end - first.min(end)];
+        for (token, own) in query {
+            let Some(entries) = self.0.get(&token) else {
+                continue;
+            };
+            let from = entries.partition_point(|(entry, _)| *entry < first);
+            let among = entries[from..].iter();
+            for (entry, weight) in among.take_while(|(entry, _)| *entry < end) {
+                scores[entry - first] += own * weight;
+            }
+        }
+        candidates.iter().map(|at| scores[at - first]).collect()
+    }
+}
 
 /// Okapi BM25 over operator n-grams (k1 1.2, b .75), document frequencies from `train`.
 pub struct Bm25 {
@@ -84,17 +111,14 @@ impl Bm25 {
         let counts = document_counts(train.iter().map(|entry| &bags[*entry].grams));
         let total: usize = train.iter().map(|entry| bags[*entry].grams.len()).sum();
         let mean_length = (total as f32 / train.len().max(1) as f32).max(1.0);
-        let mut postings = Postings::new();
+        let mut postings = Postings::default();
         for (entry, bag) in bags.iter().enumerate() {
             let length = bag.grams.len() as f32 / mean_length;
             let weight = 2.2 / (1.0 + 1.2 * (0.25 + 0.75 * length));
             for token in &bag.grams {
                 let held = counts.get(token).copied().unwrap_or(0) as f32;
                 let rare = ((train.len() as f32 - held + 0.5) / (held + 0.5)).ln_1p();
-                postings
-                    .entry(*token)
-                    .or_default()
-                    .push((entry, rare * weight));
+                postings.add(*token, entry, rare * weight);
             }
         }
         Self {
@@ -106,13 +130,8 @@ impl Bm25 {
 
 impl Ranker for Bm25 {
     fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
-        let mut scores = vec![0.0; self.queries.len()];
-        for token in &self.queries[query] {
-            for (entry, weight) in self.postings.get(token).into_iter().flatten() {
-                scores[*entry] += weight;
-            }
-        }
-        candidates.iter().map(|other| scores[*other]).collect()
+        let tokens = self.queries[query].iter().map(|token| (*token, 1.0));
+        self.postings.scores(tokens, candidates)
     }
 }
 
@@ -145,10 +164,10 @@ impl TfIdf {
             .iter()
             .map(|bag| weighted(part(bag), &counts, train.len()))
             .collect();
-        let mut postings = Postings::new();
+        let mut postings = Postings::default();
         for (entry, vector) in vectors.iter().enumerate() {
             for (token, weight) in vector {
-                postings.entry(*token).or_default().push((entry, *weight));
+                postings.add(*token, entry, *weight);
             }
         }
         Self { vectors, postings }
@@ -157,13 +176,8 @@ impl TfIdf {
 
 impl Ranker for TfIdf {
     fn scores(&self, query: usize, candidates: &[usize]) -> Vec<f32> {
-        let mut scores = vec![0.0; self.vectors.len()];
-        for (token, own) in &self.vectors[query] {
-            for (entry, weight) in self.postings.get(token).into_iter().flatten() {
-                scores[*entry] += own * weight;
-            }
-        }
-        candidates.iter().map(|other| scores[*other]).collect()
+        let tokens = self.vectors[query].iter().copied();
+        self.postings.scores(tokens, candidates)
     }
 }
 
@@ -189,4 +203,23 @@ pub(super) fn weighted(
         .zip(weights)
         .map(|(token, weight)| (*token, weight * scale))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_candidates_are_scored_whatever_their_order() {
+        let mut postings = Postings::default();
+        for entry in 0..5 {
+            postings.add(7, entry, entry as f32);
+        }
+        postings.add(9, 3, 100.0);
+        let query = || [(7, 2.0), (9, 1.0), (11, 5.0)].into_iter();
+        assert_eq!(postings.scores(query(), &[4, 3, 2]), [8.0, 106.0, 4.0]);
+        assert_eq!(postings.scores(query(), &[0]), [0.0]);
+        assert_eq!(postings.scores(query(), &[9]), [0.0]);
+        assert!(postings.scores(query(), &[]).is_empty());
+    }
 }

@@ -125,6 +125,24 @@ impl MotifGnn {
         self.table.hashes.len()
     }
 
+    /// Changes the share of token sets in a similarity, which no weight depends on; nothing happens
+    /// to a network that stands alone.
+    ///
+    /// # Errors
+    /// When the share lies outside 0 and 1.
+    pub fn set_share(&mut self, share: f32) -> Result<(), Error> {
+        let mut config = self.config.clone();
+        if let Some(token_sets) = &mut config.token_sets {
+            token_sets.share = share;
+        }
+        config.check()?;
+        if let Some((token_sets, _)) = &mut self.token_sets {
+            token_sets.share = share;
+        }
+        self.config = config;
+        Ok(())
+    }
+
     /// What the network reads out of the macro graph. `[outputs]`
     fn structure(&self, sketch: &Sketch) -> Vec<f32> {
         let unknown = sketch.motifs.iter();

@@ -95,7 +95,7 @@ impl Default for Config {
         Self {
             network: Network::default(),
             token_sets: Some(super::Config::default()),
-            share: 0.7,
+            share: 0.6,
             motif: MotifSettings::default(),
             graph: GraphSettings::default(),
             without: None,
@@ -120,7 +120,7 @@ impl Default for MotifSettings {
 impl Default for GraphSettings {
     fn default() -> Self {
         Self {
-            steps: 400,
+            steps: 1_500,
             families: 64,
             members: 4,
             views: 1,

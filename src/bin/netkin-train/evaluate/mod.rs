@@ -12,22 +12,20 @@ use crate::provenance::{machine, today};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::Models;
-use netkin::eval::baselines::Vectors;
 use netkin::eval::protocol::{self, Queries};
 use netkin::eval::report::{Report, Results, markdown};
 use netkin::eval::{Labelled, cells, confusions, data_hash, split};
 use netkin::import::Limits;
-use netkin::model::{Encoder, TokenSetEncoder};
+use netkin::model::TokenSetEncoder;
 use netkin::train;
 use rankers::{Named, Rankers};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tables::{Again, results};
 
 /// Seeds of the fits of token sets that are compared.
-const SEEDS: u64 = 3;
+const SEEDS: usize = 3;
 /// How often the clock of the progress moves.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -190,16 +188,18 @@ impl Session<'_> {
 
     /// What was trained with several seeds: the token sets, here, and models that were given so.
     fn again(&self, entries: &[Labelled], models: &Models) -> Result<Vec<Again>> {
-        let encoded = |encoder: &dyn Encoder| -> Result<Arc<Vectors>> {
-            Ok(Arc::new(Vectors::encoded(entries, encoder)?))
-        };
-        let mut all = vec![Again {
+        let mut token_sets = Again {
             method: "token sets, refined".into(),
             seeds: Vec::new(),
-        }];
+        };
+        if let Model::TokenSets(evaluated) = models.evaluated() {
+            token_sets.add(self.token_sets.seed, entries, &evaluated.0)?;
+        }
         let training = split::training(entries, self.protocol);
-        for offset in 0..SEEDS {
-            let seed = self.token_sets.seed + offset;
+        for seed in (self.token_sets.seed..).skip(token_sets.seeds.len()) {
+            if token_sets.seeds.len() == SEEDS {
+                break;
+            }
             self.say("token sets", &format!("fitting with seed {seed}"));
             let settings = train::Config {
                 seed,
@@ -207,18 +207,19 @@ impl Session<'_> {
             };
             let hash = self.data_hash.to_owned();
             let encoder = train::fit("refitted", &training, hash, &settings)?;
-            all[0].seeds.push((seed, encoded(&encoder)?));
+            token_sets.add(seed, entries, &encoder)?;
         }
+        let mut all = vec![token_sets];
         for (place, others) in &models.again {
             let first = &models.everywhere[*place];
-            let mut seeds: Vec<(u64, Arc<dyn protocol::Ranker>)> = Vec::new();
-            for model in std::iter::once(first).chain(others) {
-                seeds.push((model.seed(), encoded(model.encoder())?));
-            }
-            all.push(Again {
+            let mut again = Again {
                 method: first.encoder().version().into(),
-                seeds,
-            });
+                seeds: Vec::new(),
+            };
+            for model in std::iter::once(first).chain(others) {
+                again.add(model.seed(), entries, model.encoder())?;
+            }
+            all.push(again);
         }
         Ok(all)
     }

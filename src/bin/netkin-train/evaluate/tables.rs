@@ -5,10 +5,12 @@ use super::rankers::Method;
 use anyhow::{Context, Result};
 use netkin::corpus::Kind;
 use netkin::eval::Labelled;
+use netkin::eval::baselines::Vectors;
 use netkin::eval::protocol::{
     self, Gain, Outcome, Queries, Ranker, difference, estimate, evaluate,
 };
 use netkin::eval::report::{Against, OfKind, Results, Row, Seeds, Spread};
+use netkin::model::Encoder;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +18,19 @@ use std::sync::Arc;
 pub(super) struct Again {
     pub(super) method: String,
     pub(super) seeds: Vec<(u64, Arc<dyn Ranker>)>,
+}
+
+impl Again {
+    pub(super) fn add(
+        &mut self,
+        seed: u64,
+        entries: &[Labelled],
+        encoder: &dyn Encoder,
+    ) -> Result<()> {
+        let vectors = Vectors::encoded(entries, encoder)?;
+        self.seeds.push((seed, Arc::new(vectors)));
+        Ok(())
+    }
 }
 
 /// Asks `queries` of every method, and of those that were trained again.
