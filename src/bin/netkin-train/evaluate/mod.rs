@@ -178,8 +178,14 @@ impl Session<'_> {
                 let training = split::training_without(entries, package);
                 let hash = self.data_hash.to_owned();
                 let encoder = train::fit("without a package", &training, hash, self.token_sets)?;
-                let mut encoders: Vec<Named<'_>> = vec![("token sets, refined", &encoder)];
-                encoders.extend(models.without.get(package).into_iter().flatten().map(named));
+                let others = models.without.get(package).into_iter().flatten();
+                let mut encoders: Vec<Named<'_>> = others.map(named).collect();
+                // First the kind that is evaluated.
+                let place = match models.evaluated() {
+                    Model::TokenSets(_) => 0,
+                    Model::MotifGnn(_) => encoders.len(),
+                };
+                encoders.insert(place, ("token sets, refined", &encoder));
                 let rankers = Rankers::new(self, entries, &encoders, &training)?;
                 results(self, entries, rankers.methods(), &[], queries)
             })
