@@ -18,5 +18,6 @@ pub mod model;
 pub mod motif;
 pub mod random;
 pub mod settings;
+pub mod store;
 pub mod telemetry;
 pub mod train;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["graph", "embedding", "random"],
     &["import", "matrix", "motif"],
-    &["model", "index", "corpus"],
+    &["model", "index", "corpus", "store"],
     &["engine", "eval", "export"],
     &["train", "api"],
     &["settings", "telemetry"],
