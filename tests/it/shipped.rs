@@ -131,5 +131,5 @@ fn every_example_finds_its_own_family_first() {
 #[test]
 fn the_model_that_serves_unless_one_is_pinned_is_the_one_that_was_chosen() {
     let state = tempfile::tempdir().unwrap();
-    assert_eq!(engine(state.path()).model_version(), "token-set-2");
+    assert_eq!(engine(state.path()).model_version(), "motif-gnn-3");
 }

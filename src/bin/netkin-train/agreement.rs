@@ -2,22 +2,19 @@
 
 use crate::exports::read_exports;
 use crate::files::{json, read, write};
+use crate::model::Model;
 use crate::provenance::{machine, today};
 use anyhow::{Context, Result};
 use netkin::corpus::Corpus;
 use netkin::eval::agreement::{Agreement, Candidate, Cause, Export, agreement, markdown};
 use netkin::eval::labelled;
 use netkin::import::Limits;
-use netkin::model::{Encoder, TokenSetEncoder};
 use std::fs;
 use std::path::Path;
 
 pub(crate) fn run(exports: &Path, corpus: &Path, model: &Path, out: &Path) -> Result<Agreement> {
-    let encoder = TokenSetEncoder::load(
-        &read(&model.join("config.json"))?,
-        &read(&model.join("model.safetensors"))?,
-    )
-    .with_context(|| format!("loading the model in {}", model.display()))?;
+    let model = Model::read(model)?;
+    let encoder = model.encoder();
     let all = read_exports(exports)?
         .into_iter()
         .map(|exported| {
