@@ -1,7 +1,8 @@
 //! The macro network of a motif GNN in candle's own operators, node by node as PyTorch Geometric
 //! does it: without the folding that makes netkin's encoder and training fast.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::safetensors::SliceSafetensors;
+use candle_core::{D, DType, Device, Result, Tensor};
 use netkin::model::motif_gnn::{Digraph, EPSILON};
 use std::collections::HashMap;
 
@@ -29,11 +30,14 @@ pub(crate) struct Graph {
 impl Network {
     /// The network in the bytes of `model.safetensors`.
     pub(crate) fn read(bytes: &[u8], rounds: usize) -> Result<Self> {
-        let stored = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
-        let weights = stored
-            .into_iter()
-            .filter(|(name, _)| name != "table.hashes")
-            .map(|(name, weight)| Ok((name, weight.to_dtype(candle_core::DType::F32)?)));
+        let stored = SliceSafetensors::new(bytes)?;
+        // candle has no type for the table's hashes.
+        let names = stored.tensors().into_iter().map(|(name, _)| name);
+        let names = names.filter(|name| name != "table.hashes");
+        let weights = names.map(|name| {
+            let weight = stored.load(&name, &Device::Cpu)?.to_dtype(DType::F32)?;
+            Ok((name, weight))
+        });
         Ok(Self {
             weights: weights.collect::<Result<_>>()?,
             rounds,
