@@ -11,6 +11,7 @@ use netkin::eval::protocol::{
 };
 use netkin::eval::report::{Against, OfKind, Results, Row, Seeds, Spread};
 use netkin::model::Encoder;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,7 +122,8 @@ pub(super) fn rows(outcomes: &[(&str, Outcome)], config: &protocol::Config) -> V
     let Some((_, ours)) = outcomes.first() else {
         return Vec::new();
     };
-    let rows = outcomes.iter();
+    // Resampling is most of the work.
+    let rows = outcomes.par_iter();
     rows.map(|(name, outcome)| row(name, outcome, ours, config))
         .collect()
 }
@@ -150,7 +152,7 @@ fn gains(ours: &Outcome, theirs: &Outcome, config: &protocol::Config) -> BTreeMa
 /// The method called `name` against all others; none where there is no such method.
 fn against(name: &str, outcomes: &[(&str, Outcome)], config: &protocol::Config) -> Option<Against> {
     let (_, ours) = outcomes.iter().find(|(other, _)| *other == name)?;
-    let others = outcomes.iter().filter(|(other, _)| *other != name);
+    let others = outcomes.par_iter().filter(|(other, _)| *other != name);
     Some(Against {
         method: name.into(),
         others: others
