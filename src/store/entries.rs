@@ -5,9 +5,9 @@ use crate::graph::Digest;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-/// An entry that is to be stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewEntry {
+/// What is known of an entry besides its graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
     /// The collection it belongs to.
     pub collection: String,
     /// What its owner calls it.
@@ -26,6 +26,13 @@ pub struct NewEntry {
     pub flops: i64,
     /// What its owner says of it.
     pub edit: Edit,
+}
+
+/// An entry that is to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEntry {
+    /// What is known of it.
+    pub description: Description,
     /// The raw graph, encoded by the caller.
     pub graph: Vec<u8>,
 }
@@ -46,28 +53,12 @@ pub struct Edit {
 }
 
 /// A stored entry without its graph.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// `COLLECTION/` and the digest: the same architecture has the same id.
     pub id: String,
-    /// The collection it belongs to.
-    pub collection: String,
-    /// What its owner calls it.
-    pub name: String,
-    /// Exact structural digest.
-    pub digest: Digest,
-    /// Digest without widths.
-    pub coarse_digest: Digest,
-    /// Number of operators.
-    pub operators: i64,
-    /// Number of edges.
-    pub edges: i64,
-    /// Number of parameters.
-    pub parameters: i64,
-    /// Floating-point operations of one pass.
-    pub flops: i64,
-    /// What its owner says of it.
-    pub edit: Edit,
+    /// What is known of it.
+    pub description: Description,
     /// When it was added, in milliseconds since 1970.
     pub created_ms: i64,
     /// When it was last changed.
@@ -84,7 +75,7 @@ pub struct Inserted {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Entries in the order of their ids.
     pub entries: Vec<Entry>,
@@ -103,7 +94,11 @@ impl Store {
     pub async fn insert(&self, actor: &str, entries: &[NewEntry]) -> Result<Vec<Inserted>, Error> {
         let mut write = self.write().await?;
         let mut inserted = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for NewEntry {
+            description: entry,
+            graph,
+        } in entries
+        {
             let id = format!("{}/{}", entry.collection, entry.digest);
             let Edit {
                 family,
@@ -132,7 +127,7 @@ impl Store {
             .bind(task)
             .bind(source)
             .bind(metadata)
-            .bind(entry.graph.as_slice())
+            .bind(graph.as_slice())
             .bind(write.at_ms)
             .bind(&entry.collection)
             .execute(&mut *write.transaction)
@@ -263,20 +258,22 @@ impl<'r> FromRow<'r, AnyRow> for Entry {
     fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
-            collection: row.try_get("collection")?,
-            name: row.try_get("name")?,
-            digest: digest(row, "digest")?,
-            coarse_digest: digest(row, "coarse_digest")?,
-            operators: row.try_get("operators")?,
-            edges: row.try_get("edges")?,
-            parameters: row.try_get("parameters")?,
-            flops: row.try_get("flops")?,
-            edit: Edit {
-                family: row.try_get("family")?,
-                coarse_family: row.try_get("coarse_family")?,
-                task: row.try_get("task")?,
-                source: row.try_get("source")?,
-                metadata: row.try_get("metadata")?,
+            description: Description {
+                collection: row.try_get("collection")?,
+                name: row.try_get("name")?,
+                digest: digest(row, "digest")?,
+                coarse_digest: digest(row, "coarse_digest")?,
+                operators: row.try_get("operators")?,
+                edges: row.try_get("edges")?,
+                parameters: row.try_get("parameters")?,
+                flops: row.try_get("flops")?,
+                edit: Edit {
+                    family: row.try_get("family")?,
+                    coarse_family: row.try_get("coarse_family")?,
+                    task: row.try_get("task")?,
+                    source: row.try_get("source")?,
+                    metadata: row.try_get("metadata")?,
+                },
             },
             created_ms: row.try_get("created_ms")?,
             updated_ms: row.try_get("updated_ms")?,

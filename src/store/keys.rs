@@ -53,16 +53,10 @@ pub struct NewKey {
 pub struct ApiKey {
     /// The part of the key that is no secret.
     pub id: String,
-    /// What its owner calls it.
-    pub name: String,
-    /// What it may do.
-    pub scope: Scope,
-    /// The only collection besides the shipped corpus that it sees; all without one.
-    pub collection: Option<String>,
+    /// What it is for and may do.
+    pub about: NewKey,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
-    /// When it ends.
-    pub expires_ms: Option<i64>,
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
 }
@@ -143,11 +137,8 @@ impl Store {
         write.audit(actor, "create key", &id).await?;
         let made = ApiKey {
             id: id.clone(),
-            name: key.name.clone(),
-            scope: key.scope,
-            collection: key.collection.clone(),
+            about: key.clone(),
             created_ms: write.at_ms,
-            expires_ms: key.expires_ms,
             revoked_ms: None,
         };
         write.commit().await?;
@@ -178,12 +169,12 @@ impl Store {
         let key = key(row)?;
         // Equality of these hashes takes the same time wherever they differ.
         let is_it = blake3::Hash::from_slice(&kept).is_ok_and(|kept| kept == hash(secret));
-        let is_over = key.expires_ms.is_some_and(|end| end <= now_ms());
+        let is_over = key.about.expires_ms.is_some_and(|end| end <= now_ms());
         let allows = is_it && !is_over && key.revoked_ms.is_none();
         Ok(allows.then_some(Access {
             key: key.id,
-            scope: key.scope,
-            collection: key.collection,
+            scope: key.about.scope,
+            collection: key.about.collection,
         }))
     }
 
@@ -224,12 +215,14 @@ impl Store {
 fn key(row: KeyRow) -> Result<ApiKey, Error> {
     let (id, name, _, scope, collection, created_ms, expires_ms, revoked_ms) = row;
     Ok(ApiKey {
-        scope: Scope::of(&scope)?,
+        about: NewKey {
+            scope: Scope::of(&scope)?,
+            name,
+            collection,
+            expires_ms,
+        },
         id,
-        name,
-        collection,
         created_ms,
-        expires_ms,
         revoked_ms,
     })
 }

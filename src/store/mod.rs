@@ -17,7 +17,7 @@ mod write;
 pub use audit::AuditLine;
 pub use changes::{Change, ChangeKind};
 pub use collections::Collection;
-pub use entries::{Edit, Entry, Inserted, NewEntry, Page};
+pub use entries::{Description, Edit, Entry, Inserted, NewEntry, Page};
 pub use error::Error;
 pub use keys::{Access, ApiKey, NewKey, Scope, Secret};
 

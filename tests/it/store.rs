@@ -4,7 +4,7 @@ use crate::postgres;
 use netkin::embedding::Embedding;
 use netkin::graph::Digest;
 use netkin::store::{
-    Access, ChangeKind, Config, Edit, Error, Inserted, NewEntry, NewKey, Scope, Store,
+    Access, ChangeKind, Config, Description, Edit, Error, Inserted, NewEntry, NewKey, Scope, Store,
 };
 use std::future::Future;
 use std::time::Duration;
@@ -57,18 +57,20 @@ fn contract<F: Future<Output = ()>>(test: impl Fn(Database) -> F) {
 
 fn entry(collection: &str, number: u8) -> NewEntry {
     NewEntry {
-        collection: collection.into(),
-        name: format!("model {number}"),
-        digest: Digest([number; 16]),
-        coarse_digest: Digest([number / 2; 16]),
-        operators: 10,
-        edges: 9,
-        parameters: i64::MAX,
-        flops: 0,
-        edit: Edit {
-            family: Some("resnet".into()),
-            metadata: r#"{"team": "vision"}"#.into(),
-            ..Edit::default()
+        description: Description {
+            collection: collection.into(),
+            name: format!("model {number}"),
+            digest: Digest([number; 16]),
+            coarse_digest: Digest([number / 2; 16]),
+            operators: 10,
+            edges: 9,
+            parameters: i64::MAX,
+            flops: 0,
+            edit: Edit {
+                family: Some("resnet".into()),
+                metadata: r#"{"team": "vision"}"#.into(),
+                ..Edit::default()
+            },
         },
         graph: vec![0, 255, number],
     }
@@ -78,6 +80,12 @@ async fn with_collection(database: &Database) -> Store {
     let store = database.open().await;
     assert!(store.create_collection("me", "team", "ours").await.unwrap());
     store
+}
+
+/// Stores entries; their ids.
+async fn inserted(store: &Store, new: &[NewEntry]) -> Vec<String> {
+    let inserted = store.insert("me", new).await.unwrap();
+    inserted.into_iter().map(|one| one.id).collect()
 }
 
 async fn ids_after(store: &Store, after: i64) -> Vec<(String, ChangeKind)> {
@@ -92,8 +100,8 @@ fn an_entry_is_stored_once_and_comes_back_whole() {
     contract(async |database| {
         let store = with_collection(&database).await;
         let new = entry("team", 7);
-        let id = format!("team/{}", new.digest);
-        let inserted = |is_new| {
+        let id = format!("team/{}", new.description.digest);
+        let once = |is_new| {
             vec![Inserted {
                 id: id.clone(),
                 is_new,
@@ -105,8 +113,8 @@ fn an_entry_is_stored_once_and_comes_back_whole() {
                 .await
                 .unwrap()
         };
-        assert_eq!(insert().await, inserted(true));
-        assert_eq!(insert().await, inserted(false));
+        assert_eq!(insert().await, once(true));
+        assert_eq!(insert().await, once(false));
         store.close().await;
         let store = database.open().await;
         let found = store
@@ -115,22 +123,7 @@ fn an_entry_is_stored_once_and_comes_back_whole() {
             .unwrap();
         assert_eq!(found.len(), 1);
         let found = &found[0];
-        assert_eq!(
-            (
-                &found.name,
-                found.digest,
-                found.coarse_digest,
-                found.parameters,
-                &found.edit
-            ),
-            (
-                &new.name,
-                new.digest,
-                new.coarse_digest,
-                new.parameters,
-                &new.edit
-            )
-        );
+        assert_eq!(found.description, new.description);
         assert_eq!(found.created_ms, found.updated_ms);
         assert_eq!(store.graph(&id).await.unwrap(), Some(new.graph.clone()));
         assert_eq!(store.graph("team/none").await.unwrap(), None);
@@ -177,13 +170,7 @@ fn edits_and_deletions_are_changes_and_are_told_once() {
     contract(async |database| {
         let store = with_collection(&database).await;
         let new = [entry("team", 1), entry("team", 2)];
-        let ids: Vec<String> = store
-            .insert("me", &new)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|one| one.id)
-            .collect();
+        let ids = inserted(&store, &new).await;
         let seen = store.changes(0, 100).await.unwrap().last().unwrap().seq;
         let edit = Edit {
             task: Some("segmentation".into()),
@@ -191,7 +178,10 @@ fn edits_and_deletions_are_changes_and_are_told_once() {
             ..Edit::default()
         };
         assert!(store.edit("me", &ids[0], &edit).await.unwrap());
-        assert_eq!(store.entries(&ids[..1]).await.unwrap()[0].edit, edit);
+        assert_eq!(
+            store.entries(&ids[..1]).await.unwrap()[0].description.edit,
+            edit
+        );
         assert!(store.delete("me", &ids[1]).await.unwrap());
         assert!(!store.delete("me", &ids[1]).await.unwrap());
         assert!(!store.edit("me", &ids[1], &edit).await.unwrap());
@@ -258,13 +248,7 @@ fn embeddings_belong_to_a_model_and_go_with_their_entry() {
     contract(async |database| {
         let store = with_collection(&database).await;
         let new = [entry("team", 1), entry("team", 2)];
-        let ids: Vec<String> = store
-            .insert("me", &new)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|one| one.id)
-            .collect();
+        let ids = inserted(&store, &new).await;
         let vector = |x: f32, y: f32| Embedding::normalised(vec![x, y]).unwrap();
         let of = |id: &str, x, y| (id.to_owned(), vector(x, y));
         let some = [

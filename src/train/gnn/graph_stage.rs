@@ -1,9 +1,8 @@
 //! Stage 2: members of a family attract each other and repel the rest of their batch (supervised
 //! contrastive learning, as in `contrastive`), and coarse families are told apart.
 //!
-//! The network learns by itself. Token sets, which stay as they were fitted, come beside it when it
-//! has learned: two views of a graph that err in different places serve better than a network that
-//! was told to mend the errors of the other on the training families.
+//! The network learns by itself: token sets, which stay as they were fitted, come beside it when it
+//! has learned, so their share can be chosen without another training.
 
 use super::examples::{CHUNK, Examples};
 use super::{Config, Data, GraphSettings, Learned, examples};
