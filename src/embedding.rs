@@ -41,6 +41,12 @@ impl Embedding {
         Ok(Self(values.into_boxed_slice()))
     }
 
+    /// The components of an embedding that were taken out of one, bit for bit.
+    pub(crate) fn of_unit(values: &[f32]) -> Self {
+        debug_assert!((dot(values, values) - 1.0).abs() < 1e-3, "no embedding");
+        Self(values.into())
+    }
+
     /// Number of components.
     pub fn dim(&self) -> usize {
         self.0.len()

@@ -3,7 +3,7 @@
 //! `config/default.toml` holds every key, so it also decides which environment variables count and
 //! of which type they are. An unknown key in a file is refused by name.
 
-use crate::{api, engine, import, telemetry};
+use crate::{api, engine, import, store, telemetry};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub engine: engine::Config,
     /// The server.
     pub server: api::Config,
+    /// The database.
+    pub store: store::Config,
     /// Bounds on one model.
     pub limits: import::Limits,
     /// Logs.

@@ -1,14 +1,12 @@
-//! Reading a query from a request body: media types, compression and sizes.
+//! Reading a request body: media types, compression and sizes.
 
+use super::Config;
+use super::asked;
 use super::error::Failure;
-use super::{Config, routes::Options};
-use crate::engine::Query;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::io::Read;
 use std::time::Duration;
 
@@ -38,33 +36,13 @@ enum Encoding {
     Zstd,
 }
 
-/// A query as JSON: the id of a stored entry or a raw graph, with options.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wrapped<'a> {
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(borrow, default)]
-    graph: Option<&'a RawValue>,
-    #[serde(default)]
-    k: Option<usize>,
-    #[serde(default)]
-    family: Option<String>,
-    #[serde(default)]
-    source: Option<String>,
-    #[serde(default)]
-    task: Option<String>,
-    #[serde(default)]
-    published: Option<bool>,
-}
-
-/// Tells a wrapped query from a raw graph or a Keras configuration.
-#[derive(Deserialize)]
-struct Probe {
-    #[serde(default)]
-    id: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    graph: Option<serde::de::IgnoredAny>,
+/// A body as it was meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A model in some format.
+    Model(Vec<u8>),
+    /// JSON that wraps a model, or names one.
+    Wrapped(Vec<u8>),
 }
 
 /// Refused when netkin does not read the media type or the encoding.
@@ -85,13 +63,8 @@ impl Framing {
         self.media == Media::Json && self.encoding == Encoding::Identity && bytes <= LIGHT_BYTES
     }
 
-    /// Decompresses and parses; runs on the pool unless the body is light.
-    pub(super) fn query(
-        self,
-        bytes: Vec<u8>,
-        options: Options,
-        largest: usize,
-    ) -> Result<(Query, Options), Failure> {
+    /// Decompresses and tells a model from JSON of ours; runs on the pool unless the body is light.
+    pub(super) fn open(self, bytes: Vec<u8>, largest: usize) -> Result<Sent, Failure> {
         let bytes = self.decompressed(bytes, largest)?;
         if bytes.is_empty() {
             return Err(Failure::bad_request(
@@ -99,11 +72,22 @@ impl Framing {
                 "The request has no body; send a model, or JSON with an `id`.",
             ));
         }
-        if self.media == Media::Json && is_wrapped(&bytes) {
-            return unwrapped(&bytes, options);
+        if self.media == Media::Json && asked::is_wrapped(&bytes) {
+            return Ok(Sent::Wrapped(bytes));
         }
-        let name = options.name.clone();
-        Ok((Query::Bytes { name, bytes }, options))
+        Ok(Sent::Model(bytes))
+    }
+
+    /// Decompresses a body that must be JSON of ours.
+    pub(super) fn json(self, bytes: Vec<u8>, largest: usize) -> Result<Vec<u8>, Failure> {
+        if self.media != Media::Json {
+            return Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Set Content-Type to application/json.",
+            ));
+        }
+        self.decompressed(bytes, largest)
     }
 
     fn decompressed(self, bytes: Vec<u8>, largest: usize) -> Result<Vec<u8>, Failure> {
@@ -210,40 +194,6 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Failure> {
     }
 }
 
-fn is_wrapped(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<Probe>(bytes)
-        .is_ok_and(|probe| probe.id.is_some() || probe.graph.is_some())
-}
-
-fn unwrapped(bytes: &[u8], options: Options) -> Result<(Query, Options), Failure> {
-    let wrapped: Wrapped<'_> = serde_json::from_slice(bytes).map_err(|error| {
-        Failure::bad_request("bad_query", super::error::sentence(&error.to_string()))
-    })?;
-    let query = match (wrapped.id, wrapped.graph) {
-        (Some(id), None) if id.starts_with("nas:") => Query::Nas(id),
-        (Some(id), None) => Query::Id(id),
-        (None, Some(graph)) => Query::Bytes {
-            name: options.name.clone(),
-            bytes: graph.get().as_bytes().to_vec(),
-        },
-        (_, _) => {
-            return Err(Failure::bad_request(
-                "bad_query",
-                "Give either `id` or `graph`, not both.",
-            ));
-        }
-    };
-    let options = Options {
-        k: wrapped.k.or(options.k),
-        family: wrapped.family.or(options.family),
-        source: wrapped.source.or(options.source),
-        task: wrapped.task.or(options.task),
-        published: wrapped.published.or(options.published),
-        ..options
-    };
-    Ok((query, options))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,11 +209,9 @@ mod tests {
         encoder.write_all(&vec![0; 1 << 20]).unwrap();
         let bomb = encoder.finish().unwrap();
         let framing = framing(Media::Binary, Encoding::Gzip);
-        let failure = framing
-            .query(bomb.clone(), Options::default(), 1000)
-            .unwrap_err();
+        let failure = framing.open(bomb.clone(), 1000).unwrap_err();
         assert_eq!(failure.code, "body_too_large");
-        assert!(framing.query(bomb, Options::default(), 1 << 20).is_ok());
+        assert!(framing.open(bomb, 1 << 20).is_ok());
     }
 
     #[test]
@@ -271,9 +219,9 @@ mod tests {
         let bomb = zstd::encode_all(&vec![0; 1 << 20][..], 19).unwrap();
         assert!(bomb.len() < 1000);
         let framing = framing(Media::Binary, Encoding::Zstd);
-        let refused = framing.query(bomb.clone(), Options::default(), 1000);
+        let refused = framing.open(bomb.clone(), 1000);
         assert_eq!(refused.unwrap_err().code, "body_too_large");
-        assert!(framing.query(bomb, Options::default(), 1 << 20).is_ok());
+        assert!(framing.open(bomb, 1 << 20).is_ok());
     }
 
     #[test]
@@ -283,7 +231,7 @@ mod tests {
         encoder.write_all(b"abc").unwrap();
         let body = encoder.finish().unwrap();
         let framing = framing(Media::Binary, Encoding::Zstd);
-        let refused = framing.query(body, Options::default(), 1 << 20);
+        let refused = framing.open(body, 1 << 20);
         assert_eq!(refused.unwrap_err().code, "bad_compression");
     }
 
@@ -296,14 +244,14 @@ mod tests {
         for (encoding, body) in [(Encoding::Gzip, gzip), (Encoding::Zstd, zstd)] {
             let framing = framing(Media::Binary, encoding);
             for end in 1..body.len() {
-                let cut = framing.query(body[..end].to_vec(), Options::default(), 1000);
+                let cut = framing.open(body[..end].to_vec(), 1000);
                 assert_eq!(
                     cut.unwrap_err().code,
                     "bad_compression",
                     "{encoding:?} {end}"
                 );
             }
-            let plain = framing.query(b"abc".to_vec(), Options::default(), 1000);
+            let plain = framing.open(b"abc".to_vec(), 1000);
             assert_eq!(plain.unwrap_err().code, "bad_compression");
         }
     }
@@ -312,36 +260,9 @@ mod tests {
     fn a_zstd_body_is_read() {
         let body = zstd::encode_all(&b"abc"[..], 1).unwrap();
         let framing = framing(Media::Binary, Encoding::Zstd);
-        let (query, _) = framing.query(body, Options::default(), 1000).unwrap();
-        let expected = Query::Bytes {
-            name: None,
-            bytes: b"abc".to_vec(),
-        };
-        assert_eq!(query, expected);
-    }
-
-    #[test]
-    fn options_in_the_body_win_over_the_url() {
-        let options = Options {
-            k: Some(3),
-            family: Some("vit".into()),
-            ..Options::default()
-        };
-        let body = br#"{"id": "timm/resnet18", "k": 5}"#.to_vec();
-        let framing = framing(Media::Json, Encoding::Identity);
-        let (query, options) = framing.query(body, options, 1000).unwrap();
-        assert_eq!(query, Query::Id("timm/resnet18".into()));
         assert_eq!(
-            (options.k, options.family.as_deref()),
-            (Some(5), Some("vit"))
+            framing.open(body, 1000).unwrap(),
+            Sent::Model(b"abc".to_vec())
         );
-    }
-
-    #[test]
-    fn an_unknown_option_in_the_body_is_refused_by_name() {
-        let body = br#"{"id": "a", "colour": 5}"#.to_vec();
-        let framing = framing(Media::Json, Encoding::Identity);
-        let failure = framing.query(body, Options::default(), 1000).unwrap_err();
-        assert!(failure.detail.contains("`colour`"));
     }
 }

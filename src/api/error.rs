@@ -3,11 +3,15 @@
 //! `code` is stable and for programs; `detail` is for people and says what to do. Private causes
 //! are logged here once and never sent.
 
-use crate::engine;
+use crate::{engine, store};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Content, Header, Ref, RefOr, Response, ResponseBuilder};
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,6 +30,105 @@ pub struct Problem {
     /// The id of the request, to quote when asking for help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+}
+
+/// Every problem that a route may answer with, for the specification: status, name and meaning.
+const PROBLEMS: [(StatusCode, &str, &str); 12] = [
+    (
+        StatusCode::BAD_REQUEST,
+        "BadRequest",
+        "A parameter, a field or the body is wrong; `code` and `detail` say which.",
+    ),
+    (
+        StatusCode::UNAUTHORIZED,
+        "Unauthorized",
+        "There is no API key, or it has ended.",
+    ),
+    (
+        StatusCode::FORBIDDEN,
+        "Forbidden",
+        "The API key may not do that.",
+    ),
+    (
+        StatusCode::NOT_FOUND,
+        "NotFound",
+        "There is no such thing, or the API key does not see it.",
+    ),
+    (
+        StatusCode::REQUEST_TIMEOUT,
+        "Timeout",
+        "The body did not arrive in time.",
+    ),
+    (
+        StatusCode::CONFLICT,
+        "Conflict",
+        "What is there stands against it.",
+    ),
+    (
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "TooLarge",
+        "The body is too large.",
+    ),
+    (
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UnsupportedMediaType",
+        "The body is of a kind that is not read here.",
+    ),
+    (
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Unprocessable",
+        "The body is no model that can be read, or no vector that can be compared.",
+    ),
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        "TooManyRequests",
+        "The API key asks too often; Retry-After says when to come back.",
+    ),
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal",
+        "A defect of the server.",
+    ),
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Unavailable",
+        "The server is starting, overloaded or without its database; Retry-After says when to come back.",
+    ),
+];
+
+/// The problems as responses of a route.
+pub(super) struct Problems;
+
+impl utoipa::IntoResponses for Problems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let named = PROBLEMS.iter().map(|(status, name, _)| {
+            let name = Ref::from_response_name(*name);
+            (status.as_str().to_owned(), RefOr::Ref(name))
+        });
+        named.collect()
+    }
+}
+
+impl Problems {
+    /// The responses that routes refer to, by name.
+    pub(super) fn described() -> impl Iterator<Item = (&'static str, Response)> {
+        PROBLEMS.iter().map(|(status, name, meaning)| {
+            let content = Content::new(Some(Ref::from_schema_name("Problem")));
+            let mut response = ResponseBuilder::new()
+                .description(*meaning)
+                .content("application/problem+json", content);
+            if [
+                StatusCode::TOO_MANY_REQUESTS,
+                StatusCode::SERVICE_UNAVAILABLE,
+            ]
+            .contains(status)
+            {
+                let seconds = Object::builder().schema_type(Type::Integer).build();
+                response = response.header("Retry-After", Header::new(seconds));
+            }
+            (*name, response.build())
+        })
+    }
 }
 
 /// Why a request gets no answer.
@@ -81,6 +184,57 @@ impl Failure {
         }
     }
 
+    /// Who asks is not known.
+    pub(super) fn unauthorised(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    /// A key has asked more than it may.
+    pub(super) fn too_many(wait: Duration) -> Self {
+        Self {
+            retry_after_s: Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "This key asks more often than it may; try again after Retry-After seconds.",
+            )
+        }
+    }
+
+    /// The same failure, saying where.
+    pub(super) fn at(self, place: &str) -> Self {
+        Self {
+            detail: format!("In {place}: {}", self.detail),
+            ..self
+        }
+    }
+
+    /// There is no such entry, as far as the caller may know.
+    pub(super) fn no_entry(id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_entry",
+            format!("There is no entry `{id}`."),
+        )
+    }
+
+    pub(super) fn batch_too_large(most: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "batch_too_large",
+            format!("A batch may have at most {most} items; send several."),
+        )
+    }
+
+    /// There is no such collection, as far as the caller may know.
+    pub(super) fn no_collection(name: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_collection",
+            format!("There is no collection `{name}`; make it with PUT /v1/collections/{name}."),
+        )
+    }
+
     /// Our fault; the cause is logged, not sent.
     pub(super) fn internal(cause: &str) -> Self {
         tracing::error!(cause, "request failed");
@@ -94,6 +248,10 @@ impl Failure {
     fn of(error: &engine::Error) -> Self {
         use engine::Error;
         let (status, code) = match error {
+            Error::Store(error) => return Self::of_store(error),
+            Error::Stored { .. } => (StatusCode::BAD_REQUEST, "stored_entry"),
+            Error::Vector { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "bad_vector"),
+            Error::OtherModel { .. } => (StatusCode::CONFLICT, "other_model"),
             Error::UnknownEntry { .. } => (StatusCode::NOT_FOUND, "unknown_entry"),
             Error::Unreadable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unreadable_model"),
             Error::NoArchitecture { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_architecture"),
@@ -109,6 +267,29 @@ impl Failure {
         Self::new(status, code, sentence(&error.to_string()))
     }
 
+    fn of_store(error: &store::Error) -> Self {
+        use store::Error;
+        match error {
+            Error::Unavailable(cause) => {
+                tracing::warn!(cause, "database not available");
+                Self::busy(
+                    "store_unavailable",
+                    "The database does not answer or refuses to write; nothing was changed. Try again after \
+                     Retry-After seconds.",
+                )
+            }
+            Error::NoCollection(name) => Self::no_collection(name),
+            Error::NotEmpty(name) => Self::new(
+                StatusCode::CONFLICT,
+                "collection_not_empty",
+                format!("The collection `{name}` has entries; delete them first."),
+            ),
+            Error::Url | Error::Migrations(_) | Error::Damaged(_) | Error::Statement(_) => {
+                Self::internal(&error.to_string())
+            }
+        }
+    }
+
     pub(super) fn problem(&self, request_id: Option<String>) -> Problem {
         Problem {
             kind: format!("about:blank#{}", self.code),
@@ -121,6 +302,12 @@ impl Failure {
     }
 }
 
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::of_store(&error)
+    }
+}
+
 impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Self {
         Self::of(&error)
@@ -129,11 +316,15 @@ impl From<engine::Error> for Failure {
 
 /// Only the status and the headers: `envelope` writes the body, since it knows the request id.
 impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+    fn into_response(self) -> axum::response::Response {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after_s {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -3,11 +3,14 @@
 //! CPU work runs on the bounded pool of `work`; nothing here blocks the async runtime. Only an answer
 //! that was made before is sent from where it is asked for.
 
+mod access;
 mod answers;
+mod asked;
 mod body;
 mod envelope;
 mod error;
 mod extract;
+mod follow;
 mod meters;
 mod refresh;
 mod routes;
@@ -15,9 +18,10 @@ mod serve;
 mod state;
 mod work;
 
+pub use access::Keys;
 pub use error::Problem;
 pub use routes::{openapi_yaml, router};
-pub use serve::{Error, serve};
+pub use serve::{Error, Sources, serve};
 pub use state::State;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +52,18 @@ pub struct Config {
     pub refresh_threads: usize,
     /// Origins of web pages that may call the server.
     pub cors_origins: Vec<String>,
+    /// When a request needs a key.
+    pub keys: Keys,
+    /// Requests that one key may send in a second, over some time; 0 for any number.
+    pub requests_per_second: u32,
+    /// Requests that one key may send at once.
+    pub burst: u32,
+    /// Connections that may be open at once; more wait to be accepted.
+    pub connections: usize,
+    /// Models or queries in one batch.
+    pub batch: usize,
+    /// Longest time in which a write of another server is seen, where it is not heard of at once.
+    pub follow_ms: u64,
 }
 
 #[cfg(test)]
@@ -66,6 +82,12 @@ impl Config {
             refresh_ms: 0,
             refresh_threads: 1,
             cors_origins: vec![],
+            keys: Keys::Auto,
+            requests_per_second: 0,
+            burst: 0,
+            connections: 1,
+            batch: 1,
+            follow_ms: 1,
         }
     }
 }

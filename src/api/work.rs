@@ -7,7 +7,7 @@ use super::error::Failure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Threads, a queue of known length, and a deadline.
 pub(super) struct Work {
@@ -35,13 +35,30 @@ impl Work {
         &self,
         job: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+        let permit = self.permit();
+        if permit.is_err() {
             metrics::counter!("netkin_rejected_total").increment(1);
-            return Err(Failure::busy(
+        }
+        self.run_with(permit?, job).await
+    }
+
+    /// A place in the queue, if there is one.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        permit.map_err(|_| {
+            Failure::busy(
                 "overloaded",
                 "The server has more work than it can queue; try again after Retry-After seconds.",
-            ));
-        };
+            )
+        })
+    }
+
+    /// The same in a place that was taken before.
+    pub(super) async fn run_with<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        job: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         let (sender, receiver) = oneshot::channel();
         self.threads.spawn(move || {
             // Nobody reads the answer of a job whose request has gone: skip it.

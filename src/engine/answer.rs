@@ -3,8 +3,8 @@
 //! They carry their OpenAPI schema because both print them unchanged; a field renamed here is
 //! renamed for every script that reads it.
 
-use crate::corpus::{Entry, Kind};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// What netkin understood of a query.
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub struct QuerySummary {
     /// The model's own name, or the name of the stored entry.
     pub name: Option<String>,
-    /// The format it was read from; `corpus` for a stored entry.
+    /// The format it was read from; `corpus` or `stored` for an entry, `vector` for an embedding.
     pub format: String,
     /// Number of operators, model inputs left out.
     pub operators: usize,
@@ -20,10 +20,25 @@ pub struct QuerySummary {
     pub edges: usize,
     /// Trainable parameters.
     pub parameters: u64,
-    /// Structural digest over operators, attributes and dataflow.
+    /// Structural digest over operators, attributes and dataflow; empty for a vector.
     pub digest: String,
     /// The same, widths ignored.
     pub coarse_digest: String,
+}
+
+impl QuerySummary {
+    /// Nothing is known of what a vector was made from.
+    pub(super) fn of_vector() -> Self {
+        Self {
+            name: None,
+            format: "vector".to_owned(),
+            operators: 0,
+            edges: 0,
+            parameters: 0,
+            digest: String::new(),
+            coarse_digest: String::new(),
+        }
+    }
 }
 
 /// How an entry relates to the query.
@@ -47,13 +62,15 @@ pub struct Hit {
     pub rank: usize,
     /// Id of the entry.
     pub id: String,
+    /// The collection it belongs to; `public` is the shipped corpus.
+    pub collection: String,
     /// Its name.
     pub name: String,
-    /// Its family.
+    /// Its family; empty where nobody named one.
     pub family: String,
-    /// Its coarse family.
+    /// Its coarse family; empty where nobody named one.
     pub coarse_family: String,
-    /// The package it comes from.
+    /// The package it comes from; empty where nobody named one.
     pub source: String,
     /// Cosine similarity of the embeddings, at most 1.
     pub similarity: f32,
@@ -74,23 +91,38 @@ pub struct SearchAnswer {
     pub took_ms: f64,
 }
 
+/// A model as a vector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Embedded {
+    /// What was understood of the model.
+    pub query: QuerySummary,
+    /// The version of the model that made the vector: vectors of other versions cannot be compared with it.
+    pub model_version: String,
+    /// Its components; together they have length one.
+    pub vector: Vec<f32>,
+}
+
 /// A stored entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EntrySummary {
     /// Its id: what `id:` and the routes take.
     pub id: String,
+    /// The collection it belongs to; `public` is the shipped corpus.
+    pub collection: String,
     /// Its name.
     pub name: String,
-    /// Its family.
+    /// Its family; empty where nobody named one.
     pub family: String,
-    /// Its coarse family.
+    /// Its coarse family; empty where nobody named one.
     pub coarse_family: String,
-    /// The package it comes from.
+    /// The package it comes from; empty where nobody named one.
     pub source: String,
-    /// What it was made for.
+    /// What it was made for; empty where nobody said.
     pub task: String,
-    /// True for a published model, false for a composed one.
+    /// True for a published model of the corpus, false for a composed or an added one.
     pub published: bool,
+    /// Number of operators.
+    pub operators: u64,
     /// Trainable parameters.
     pub parameters: u64,
     /// Floating-point operations; 0 when unknown.
@@ -99,24 +131,15 @@ pub struct EntrySummary {
     pub digest: String,
     /// The same, widths ignored.
     pub coarse_digest: String,
-}
-
-impl From<&Entry> for EntrySummary {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            id: entry.id.clone(),
-            name: entry.name.clone(),
-            family: entry.family.clone(),
-            coarse_family: entry.coarse_family.clone(),
-            source: entry.package.clone(),
-            task: entry.task.clone(),
-            published: entry.kind == Kind::Published,
-            parameters: entry.parameters,
-            flops: entry.flops,
-            digest: entry.exact.to_string(),
-            coarse_digest: entry.coarse.to_string(),
-        }
-    }
+    /// What its owner noted besides; entries of the corpus have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// When it was added, in UTC; entries of the corpus have no such time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// When its description was last changed, in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<String>,
 }
 
 /// How often one operator occurs.

@@ -6,13 +6,36 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No entry has this id.
-    #[error("the corpus has no entry `{id}`{}", hint(near))]
+    #[error("there is no entry `{id}`{}", hint(near))]
     UnknownEntry {
         /// The id asked for.
         id: String,
         /// Ids that look like it.
         near: Vec<String>,
     },
+    /// What is to be added is an entry already.
+    #[error("`{id}` is an entry already; send the model itself")]
+    Stored {
+        /// Its id.
+        id: String,
+    },
+    /// A vector that another model made: such vectors cannot be compared.
+    #[error("the vector was made by {asked}, and {serving} serves; embed the model again")]
+    OtherModel {
+        /// The version that the caller named.
+        asked: String,
+        /// The version that answers.
+        serving: String,
+    },
+    /// No vector that can be compared.
+    #[error("the vector cannot be used: {reason}")]
+    Vector {
+        /// Why.
+        reason: String,
+    },
+    /// The database did not do what it was asked.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
     /// The query is no model that netkin can read.
     #[error("cannot read {name}: {reason}")]
     Unreadable {

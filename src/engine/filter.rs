@@ -1,7 +1,8 @@
 //! Which entries a search or a list may return. Filters are exact: they never cost a hit.
 
 use super::Error;
-use crate::corpus::{Entry, Kind};
+use super::facts::Facts;
+use serde_json::{Map, Value};
 
 /// Bounds on a number, both included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ impl Range {
 /// What an entry must satisfy; the default admits every entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// Its collection.
+    pub collection: Option<String>,
     /// Its family, or its coarse family.
     pub family: Option<String>,
     /// Its package.
@@ -42,6 +45,8 @@ pub struct Filter {
     pub parameters: Range,
     /// Its floating-point operations.
     pub flops: Range,
+    /// Its metadata has each of these fields with this value.
+    pub metadata: Map<String, Value>,
 }
 
 impl Filter {
@@ -53,24 +58,35 @@ impl Filter {
     }
 
     /// True when `entry` may be returned.
-    pub fn admits(&self, entry: &Entry) -> bool {
+    pub(super) fn admits(&self, entry: &Facts<'_>) -> bool {
         let is = |wanted: &Option<String>, value: &str| {
             wanted
                 .as_deref()
                 .is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
         };
-        (is(&self.family, &entry.family) || is(&self.family, &entry.coarse_family))
-            && is(&self.source, &entry.package)
-            && is(&self.task, &entry.task)
+        self.collection
+            .as_deref()
+            .is_none_or(|wanted| wanted == entry.collection)
+            && (is(&self.family, entry.family) || is(&self.family, entry.coarse_family))
+            && is(&self.source, entry.source)
+            && is(&self.task, entry.task)
             && self.admits_name(entry)
             && self
                 .published
-                .is_none_or(|published| published == (entry.kind == Kind::Published))
+                .is_none_or(|published| published == entry.published)
+            && self.admits_metadata(entry)
             && self.parameters.holds(entry.parameters)
             && self.flops.holds(entry.flops)
     }
 
-    fn admits_name(&self, entry: &Entry) -> bool {
+    fn admits_metadata(&self, entry: &Facts<'_>) -> bool {
+        let has = |(field, value): (&String, &Value)| {
+            entry.metadata.and_then(|metadata| metadata.get(field)) == Some(value)
+        };
+        self.metadata.iter().all(has)
+    }
+
+    fn admits_name(&self, entry: &Facts<'_>) -> bool {
         let Some(part) = &self.name else { return true };
         let part = part.to_lowercase();
         entry.id.to_lowercase().contains(&part) || entry.name.to_lowercase().contains(&part)

@@ -1,15 +1,19 @@
-//! The use cases: describe, search, compare. No HTTP in them, and no printing.
+//! The use cases: describe, search, compare, add. No HTTP in them, and no printing.
 //!
-//! An [`Engine`] holds the corpus, the encoder and the index, all of one model version, and never
-//! changes after [`Engine::open`]: share it freely between threads. A new model is a new engine,
-//! which [`Models`] makes over the same corpus.
+//! An [`Engine`] holds the corpus, the encoder and the index, all of one model version: share it
+//! freely between threads. Only the entries that users added change in it, by following the database.
+//! A new model is a new engine, which [`Models`] makes over the same corpus.
 
+mod additions;
 mod answer;
 mod compare;
 mod describe;
 mod error;
+mod facts;
 mod filter;
 mod folders;
+mod graphs;
+mod ingest;
 mod models;
 mod open;
 mod publish;
@@ -19,25 +23,32 @@ mod relation;
 mod saved;
 mod search;
 mod self_check;
+mod viewer;
 
 pub use answer::{
-    Comparison, Description, Difference, EntrySummary, Equality, Hit, ModelState, ModelSummary,
-    Motifs, Operators, QuerySummary, Relation, SearchAnswer,
+    Comparison, Description, Difference, Embedded, EntrySummary, Equality, Hit, ModelState,
+    ModelSummary, Motifs, Operators, QuerySummary, Relation, SearchAnswer,
 };
 pub use error::Error;
+pub use facts::PUBLIC;
 pub use filter::{Filter, Range};
 pub use folders::Folder;
+pub use graphs::graph_json;
+pub use ingest::{LARGEST_METADATA, LONGEST_TEXT};
 pub use models::{Loading, Models};
 pub use open::Parts;
 pub use publish::{publish_embeddings, publish_model};
 pub use query::Query;
 pub use search::SearchOptions;
+pub use viewer::Viewer;
 
 use crate::corpus::Corpus;
 use crate::embedding::Embedding;
-use crate::import::Limits;
+use crate::import::{Limits, RawGraph};
 use crate::index::Index;
 use crate::model::Encoder;
+use additions::Additions;
+use facts::Facts;
 use query::Known;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -67,6 +78,7 @@ pub struct Engine {
     embeddings: Vec<Embedding>,
     /// What is known of a stored entry as a query; filled when first asked for.
     known: Vec<OnceLock<Known>>,
+    additions: Additions,
     limits: Limits,
     config: Config,
 }
@@ -92,36 +104,90 @@ impl Engine {
         self.config.max_k
     }
 
+    /// Bounds on one model.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Differs from every number that it had before an entry was added, changed or removed.
+    pub fn revision(&self) -> u64 {
+        self.additions.revision()
+    }
+
+    /// Number of entries that users added.
+    pub fn addition_count(&self) -> usize {
+        self.additions.read().len()
+    }
+
+    /// The same by collection.
+    pub fn addition_counts(&self) -> HashMap<String, usize> {
+        let table = self.additions.read();
+        let mut counts = HashMap::new();
+        for row in table.after("") {
+            *counts.entry(row.facts().collection.to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The raw graph of an entry of the corpus.
+    ///
+    /// # Errors
+    /// When the corpus has no entry called `id`, or is damaged.
+    pub fn graph(&self, id: &str) -> Result<RawGraph, Error> {
+        read::raw(&self.corpus, self.known_position(id)?)
+    }
+
+    /// Whether `id` is an entry that somebody added and `viewer` sees.
+    pub fn is_addition(&self, id: &str, viewer: &Viewer) -> bool {
+        self.position(id).is_none() && self.additions.read().find(id, viewer).is_some()
+    }
+
     /// The entry called `id`.
     ///
     /// # Errors
-    /// When the corpus has no such entry.
-    pub fn entry(&self, id: &str) -> Result<EntrySummary, Error> {
-        Ok((&self.corpus.entries()[self.known_position(id)?]).into())
+    /// When there is no such entry that `viewer` sees.
+    pub fn entry(&self, id: &str, viewer: &Viewer) -> Result<EntrySummary, Error> {
+        if self.position(id).is_none() {
+            let table = self.additions.read();
+            if let Some(place) = table.find(id, viewer) {
+                return Ok(table.row(place).summary());
+            }
+        }
+        let entry = &self.corpus.entries()[self.known_position(id)?];
+        Ok(Facts::from(entry).into())
     }
 
-    /// Up to `limit` entries that pass `filter`, in the order of the corpus, after the entry
-    /// called `after`.
+    /// Up to `limit` entries that pass `filter` and come after the entry called `after`: first those
+    /// of the corpus in its order, then those that `viewer` sees of the added ones, by id.
     ///
     /// # Errors
-    /// When the corpus has no entry called `after`.
+    /// When `after` is no entry, and none that may have been one.
     pub fn list(
         &self,
         filter: &Filter,
+        viewer: &Viewer,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<EntrySummary>, Error> {
         filter.check()?;
-        let start = match after {
-            Some(id) => self.known_position(id)? + 1,
-            None => 0,
+        let entries = self.corpus.entries();
+        let (start, id) = match after {
+            None => (0, ""),
+            Some(id) => match self.position(id) {
+                Some(position) => (position + 1, ""),
+                None if may_be_addition(id) => (entries.len(), id),
+                None => return Err(self.unknown(id)),
+            },
         };
-        let rest = self.corpus.entries()[start..].iter();
-        Ok(rest
+        let of_corpus = entries[start..].iter().map(Facts::from);
+        let of_corpus = of_corpus
             .filter(|entry| filter.admits(entry))
-            .take(limit)
-            .map(EntrySummary::from)
-            .collect())
+            .map(EntrySummary::from);
+        let table = self.additions.read();
+        let admits = |facts: &Facts<'_>| facts.is_seen_by(viewer) && filter.admits(facts);
+        let added = table.after(id).filter(|row| admits(&row.facts()));
+        let added = added.map(|row| row.summary());
+        Ok(of_corpus.chain(added).take(limit).collect())
     }
 
     /// The place of the entry called `id` in the corpus; an alias is a name of it too.
@@ -130,13 +196,17 @@ impl Engine {
     }
 
     fn known_position(&self, id: &str) -> Result<usize, Error> {
-        self.position(id).ok_or_else(|| Error::UnknownEntry {
-            id: id.to_owned(),
-            near: self.near_names(id),
-        })
+        self.position(id).ok_or_else(|| self.unknown(id))
     }
 
-    /// Up to three ids that contain `id`, or that `id` contains: a hint for a misspelt name.
+    fn unknown(&self, id: &str) -> Error {
+        Error::UnknownEntry {
+            id: id.to_owned(),
+            near: self.near_names(id),
+        }
+    }
+
+    /// Up to three ids of the corpus that contain `id`, or that `id` contains: a hint for a misspelt name.
     fn near_names(&self, id: &str) -> Vec<String> {
         let wanted = id.to_lowercase();
         let ids = self.corpus.entries().iter().map(|entry| &entry.id);
@@ -148,4 +218,10 @@ impl Engine {
         near.truncate(3);
         near
     }
+}
+
+/// Whether `id` has the form of an added entry's: it may be one that is gone by now.
+fn may_be_addition(id: &str) -> bool {
+    let digest = id.split_once('/').map_or("", |(_, digest)| digest);
+    digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -1,5 +1,6 @@
 //! Putting an engine together: from the files of a release, or from parts made in code.
 
+use super::additions::Additions;
 use super::folders::{self, EMBEDDINGS, Folder};
 use super::saved::{self, Key};
 use super::{Config, Engine, Error, read};
@@ -91,6 +92,7 @@ impl Engine {
             positions: positions(entries),
             known: entries.iter().map(|_| OnceLock::new()).collect(),
             index: Box::new(index),
+            additions: Additions::new(dim),
             embeddings,
             corpus: parts.corpus,
             encoder: parts.encoder,

@@ -1,6 +1,6 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
-use super::{Engine, Error, QuerySummary, read, saved};
+use super::{Embedded, Engine, Error, QuerySummary, graphs, read, saved};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
 use crate::import::{Format, Limits, RawGraph};
@@ -11,6 +11,13 @@ use std::io::Read;
 pub enum Query {
     /// A stored entry.
     Id(String),
+    /// The graph of an entry that somebody added, as the database gave it.
+    Stored {
+        /// Its id.
+        id: String,
+        /// The stored bytes.
+        graph: Vec<u8>,
+    },
     /// A model in any format netkin reads.
     Bytes {
         /// What to call it in messages, and in the answer when it states no name itself.
@@ -29,9 +36,26 @@ pub enum Query {
     },
     /// A cell of an architecture-search space, such as `nas:nb201:…`.
     Nas(String),
+    /// An embedding that was made before.
+    Vector {
+        /// The version of the model that made it.
+        model_version: String,
+        /// Its components; they need not have length one.
+        values: Vec<f32>,
+    },
 }
 
 impl Query {
+    /// What whoever asks calls it.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Id(id) | Self::Stored { id, .. } => Some(id),
+            Self::Bytes { name, .. } | Self::Graph { name, .. } => name.as_deref(),
+            Self::Nas(text) => Some(text),
+            Self::Vector { .. } => None,
+        }
+    }
+
     /// Reads a model in any format, weights passing by: a file may be far larger than memory.
     ///
     /// # Errors
@@ -73,6 +97,11 @@ impl Engine {
     pub(super) fn understand(&self, query: &Query) -> Result<Understood, Error> {
         match query {
             Query::Id(id) => self.understand_entry(self.known_position(id)?),
+            Query::Stored { id, graph } => {
+                let graph = graphs::decode(id, graph, &self.limits)?;
+                let architecture = read::canonicalised(id, &graph, &self.limits)?;
+                Ok(understood(Some(id.clone()), "stored", architecture))
+            }
             Query::Bytes { name, bytes } => self.understand_bytes(name.as_deref(), bytes),
             Query::Graph {
                 name,
@@ -88,10 +117,29 @@ impl Engine {
                 ))
             }
             Query::Nas(text) => {
-                let architecture = read::cell(text, &self.limits)?;
+                let raw = read::raw_cell(text, &self.limits)?;
+                let architecture = read::canonicalised(text, &raw, &self.limits)?;
                 Ok(understood(Some(text.clone()), "nas", architecture))
             }
+            Query::Vector { .. } => Err(Error::Vector {
+                reason: "it has no architecture; send the model itself".to_owned(),
+            }),
         }
+    }
+
+    /// `query` as a vector.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn embedded(&self, query: &Query) -> Result<Embedded, Error> {
+        let understood = self.understand(query)?;
+        let name = query.name().unwrap_or(UNNAMED);
+        let embedding = self.embed(name, &understood.architecture)?;
+        Ok(Embedded {
+            query: understood.summary,
+            model_version: self.model_version().to_owned(),
+            vector: embedding.as_slice().to_vec(),
+        })
     }
 
     /// What is known of the entry at `position`; worked out once.

@@ -13,10 +13,13 @@ pub(super) fn stored(
     limits: &Limits,
 ) -> Result<Architecture, Error> {
     let id = &corpus.entries()[position].id;
-    let raw = corpus
-        .graph(position)
-        .map_err(|error| unreadable(id, &error))?;
-    canonicalised(id, &raw, limits)
+    canonicalised(id, &raw(corpus, position)?, limits)
+}
+
+/// The raw graph of a stored entry.
+pub(super) fn raw(corpus: &Corpus, position: usize) -> Result<RawGraph, Error> {
+    let graph = corpus.graph(position);
+    graph.map_err(|error| unreadable(&corpus.entries()[position].id, &error))
 }
 
 /// Calls `visit` with each raw graph of a block of the corpus and the index of its entry.
@@ -53,10 +56,9 @@ pub(super) fn stream(
     import::read_from(reader, limits).map_err(|error| unreadable(name, &error))
 }
 
-/// The architecture of a cell such as `nas:nb201:…`.
-pub(super) fn cell(text: &str, limits: &Limits) -> Result<Architecture, Error> {
-    let raw = nas::read(text, limits).map_err(|error| unreadable(text, &error))?;
-    canonicalised(text, &raw, limits)
+/// The raw graph of a cell such as `nas:nb201:…`.
+pub(super) fn raw_cell(text: &str, limits: &Limits) -> Result<RawGraph, Error> {
+    nas::read(text, limits).map_err(|error| unreadable(text, &error))
 }
 
 /// `raw` as an architecture.

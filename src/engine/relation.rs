@@ -9,7 +9,8 @@ use crate::graph::{Digest, Digests};
 
 /// What decides the relation of one entry.
 pub(super) struct Evidence<'a> {
-    pub(super) query: Digests,
+    /// None of a vector.
+    pub(super) query: Option<Digests>,
     pub(super) query_family: Option<&'a str>,
     pub(super) entry: Digests,
     pub(super) entry_family: &'a str,
@@ -19,11 +20,13 @@ pub(super) struct Evidence<'a> {
 /// The relation of an entry to the query.
 pub(super) fn relation(evidence: &Evidence<'_>, variant_similarity: f32) -> Relation {
     let same = |left: Digest, right: Digest| left == right;
-    if same(evidence.query.exact, evidence.entry.exact) {
-        return Relation::Duplicate;
-    }
-    if same(evidence.query.coarse, evidence.entry.coarse) {
-        return Relation::SameStructure;
+    if let Some(query) = evidence.query {
+        if same(query.exact, evidence.entry.exact) {
+            return Relation::Duplicate;
+        }
+        if same(query.coarse, evidence.entry.coarse) {
+            return Relation::SameStructure;
+        }
     }
     let is_family = evidence.query_family == Some(evidence.entry_family);
     if is_family && evidence.similarity >= variant_similarity {
@@ -46,7 +49,7 @@ mod tests {
     fn evidence(entry: Digests, family: Option<&str>, similarity: f32) -> Relation {
         relation(
             &Evidence {
-                query: digests(1, 2),
+                query: Some(digests(1, 2)),
                 query_family: family,
                 entry,
                 entry_family: "resnet",

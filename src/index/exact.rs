@@ -64,6 +64,14 @@ impl ExactIndex {
         Ok(position)
     }
 
+    /// The vector at `position`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn embedding(&self, position: usize) -> Embedding {
+        Embedding::of_unit(self.vector(position))
+    }
+
     fn vector(&self, position: usize) -> &[f32] {
         &self.values[position * self.dim..][..self.dim]
     }

@@ -61,12 +61,12 @@ impl Store {
             .collect()
     }
 
-    /// Starts to listen for changes. SQLite has nobody to hear of: one server holds its file.
+    /// Starts to listen for changes. In SQLite there is nobody to hear of, and a standby hears nothing.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn listen(&self, url: &str) -> Result<Listener, Error> {
-        if self.backend == Backend::Sqlite {
+        if self.backend == Backend::Sqlite || self.is_standby().await? {
             return Ok(Listener(None));
         }
         let mut listener = PgListener::connect(url).await?;

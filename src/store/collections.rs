@@ -51,6 +51,16 @@ impl Store {
         Ok(sqlx::query_as(all).fetch_all(&self.pool).await?)
     }
 
+    /// The collection of this name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn collection(&self, name: &str) -> Result<Option<Collection>, Error> {
+        let one = "SELECT name, description, created_ms FROM collections WHERE name = $1";
+        let found = sqlx::query_as(one).bind(name);
+        Ok(found.fetch_optional(&self.pool).await?)
+    }
+
     /// Deletes an empty collection.
     ///
     /// # Errors

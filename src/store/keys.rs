@@ -2,6 +2,7 @@
 
 use super::{Error, Store, now_ms};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 
 /// What a key may do; each scope includes those before it.
@@ -90,6 +91,29 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The keys that were not revoked when it was made.
+#[derive(Clone, Debug, Default)]
+pub struct Keyring(HashMap<String, (blake3::Hash, ApiKey)>);
+
+impl Keyring {
+    /// What `secret` allows; none when it is no key or has ended.
+    pub fn access(&self, secret: &str) -> Option<Access> {
+        let (id, secret) = secret.strip_prefix(PREFIX)?.split_once('_')?;
+        let found = self.0.get(id);
+        // An unknown id costs the same as a wrong secret.
+        let kept = found.map_or_else(|| blake3::Hash::from_bytes([0; 32]), |(hash, _)| *hash);
+        // Equality of these hashes takes the same time wherever they differ.
+        let is_it = kept == hash(secret);
+        let (_, key) = found.filter(|_| is_it)?;
+        let is_over = key.about.expires_ms.is_some_and(|end| end <= now_ms());
+        (!is_over).then(|| Access {
+            key: key.id.clone(),
+            scope: key.about.scope,
+            collection: key.about.collection.clone(),
+        })
+    }
+}
+
 const PREFIX: &str = "netkin_";
 /// Hexadecimal digits of an id.
 const ID_DIGITS: usize = 12;
@@ -145,37 +169,25 @@ impl Store {
         Ok((made, Secret(format!("{PREFIX}{id}_{secret}"))))
     }
 
-    /// What `secret` allows; none when it is no key, has ended or was revoked.
+    /// What every key allows, to be asked without the database.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn access(&self, secret: &str) -> Result<Option<Access>, Error> {
-        let parts = secret
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split_once('_'));
-        let Some((id, secret)) = parts else {
-            return Ok(None);
-        };
-        let found: Option<KeyRow> = sqlx::query_as(
-            "SELECT id, name, hash, scope, collection, created_ms, expires_ms, revoked_ms FROM api_keys WHERE id = $1",
+    pub async fn keyring(&self) -> Result<Keyring, Error> {
+        let rows: Vec<KeyRow> = sqlx::query_as(
+            "SELECT id, name, hash, scope, collection, created_ms, expires_ms, revoked_ms FROM api_keys \
+             WHERE revoked_ms IS NULL",
         )
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(row) = found else {
-            return Ok(None);
-        };
-        let kept = row.2.clone();
-        let key = key(row)?;
-        // Equality of these hashes takes the same time wherever they differ.
-        let is_it = blake3::Hash::from_slice(&kept).is_ok_and(|kept| kept == hash(secret));
-        let is_over = key.about.expires_ms.is_some_and(|end| end <= now_ms());
-        let allows = is_it && !is_over && key.revoked_ms.is_none();
-        Ok(allows.then_some(Access {
-            key: key.id,
-            scope: key.about.scope,
-            collection: key.about.collection,
-        }))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut keys = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let hash = blake3::Hash::from_slice(&row.2)
+                .map_err(|_| Error::Damaged(format!("the hash of key {}", row.0)))?;
+            let key = key(row)?;
+            keys.insert(key.id.clone(), (hash, key));
+        }
+        Ok(Keyring(keys))
     }
 
     /// All keys, by id.
@@ -189,6 +201,28 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(key).collect()
+    }
+
+    /// Lets a key end at `end_ms`, or earlier where it would; whether there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_key(&self, actor: &str, id: &str, end_ms: i64) -> Result<bool, Error> {
+        let mut write = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE api_keys SET expires_ms = $2 WHERE id = $1 AND revoked_ms IS NULL \
+             AND (expires_ms IS NULL OR expires_ms > $2)",
+        )
+        .bind(id)
+        .bind(end_ms)
+        .execute(&mut *write.transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        write.audit(actor, "end key", id).await?;
+        write.commit().await?;
+        Ok(true)
     }
 
     /// Ends a key at once; whether there was one that had not ended so.

@@ -15,16 +15,17 @@ mod keys;
 mod write;
 
 pub use audit::AuditLine;
-pub use changes::{Change, ChangeKind};
+pub use changes::{Change, ChangeKind, Listener};
 pub use collections::Collection;
 pub use entries::{Description, Edit, Entry, Inserted, NewEntry, Page};
 pub use error::Error;
-pub use keys::{Access, ApiKey, NewKey, Scope, Secret};
+pub use keys::{Access, ApiKey, Keyring, NewKey, Scope, Secret};
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::Migrator;
-use sqlx::{AnyConnection, AnyPool, Executor};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor};
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,8 +34,8 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How to reach the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// `postgres://…`, or `sqlite://PATH?mode=rwc` for a local file.
     pub url: String,
@@ -42,15 +43,24 @@ pub struct Config {
     pub max_connections: u32,
     /// Milliseconds that a request waits for a connection before it is told that there is none.
     pub acquire_timeout_ms: u64,
+    /// Milliseconds that Postgres may take for one statement.
+    pub statement_timeout_ms: u64,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            max_connections: 16,
-            acquire_timeout_ms: 2_000,
-        }
+/// The URL may hold a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url: _,
+            max_connections,
+            acquire_timeout_ms,
+            statement_timeout_ms,
+        } = self;
+        to.debug_struct("Config")
+            .field("max_connections", max_connections)
+            .field("acquire_timeout_ms", acquire_timeout_ms)
+            .field("statement_timeout_ms", statement_timeout_ms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,12 +85,18 @@ impl Store {
     pub async fn open(config: &Config) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
         let backend = backend(&config.url)?;
+        let statement_timeout_ms = config.statement_timeout_ms;
+        // By itself first: a pool goes on trying, and never says why it has no connection.
+        let mut first = AnyConnection::connect(&config.url).await?;
+        prepare(&mut first, backend, statement_timeout_ms).await?;
+        first.close().await?;
         let pool = AnyPoolOptions::new()
             .max_connections(config.max_connections.max(1))
             .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-            .after_connect(move |connection, _| Box::pin(prepare(connection, backend)))
-            .connect(&config.url)
-            .await?;
+            .after_connect(move |connection, _| {
+                Box::pin(prepare(connection, backend, statement_timeout_ms))
+            })
+            .connect_lazy(&config.url)?;
         let store = Self { pool, backend };
         store.migrate(&config.url).await?;
         Ok(store)
@@ -88,6 +104,8 @@ impl Store {
 
     async fn migrate(&self, url: &str) -> Result<(), Error> {
         match self.backend {
+            // A standby has the tables of its primary.
+            Backend::Postgres if self.is_standby().await? => self.ping().await?,
             // Postgres is locked by sqlx itself.
             Backend::Postgres => POSTGRES.run(&self.pool).await?,
             Backend::Sqlite => {
@@ -96,6 +114,14 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is a Postgres that follows another one and cannot be written to.
+    async fn is_standby(&self) -> Result<bool, Error> {
+        let (is_standby,): (bool,) = sqlx::query_as("SELECT pg_is_in_recovery()")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(is_standby)
     }
 
     /// Whether the database answers.
@@ -127,12 +153,20 @@ fn backend(url: &str) -> Result<Backend, Error> {
 
 /// Settings of a new connection. In SQLite a commit reaches the disk before it is acknowledged, and a
 /// writer waits for another one.
-async fn prepare(connection: &mut AnyConnection, backend: Backend) -> Result<(), sqlx::Error> {
-    if backend == Backend::Sqlite {
-        let pragmas = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                       PRAGMA foreign_keys = ON";
-        connection.execute(pragmas).await?;
-    }
+async fn prepare(
+    connection: &mut AnyConnection,
+    backend: Backend,
+    statement_timeout_ms: u64,
+) -> Result<(), sqlx::Error> {
+    let settings = match backend {
+        Backend::Sqlite => {
+            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON"
+                .to_owned()
+        }
+        Backend::Postgres => format!("SET statement_timeout = {statement_timeout_ms}"),
+    };
+    connection.execute(AssertSqlSafe(settings)).await?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ fn an_unknown_entry_is_one_sentence_exit_two_and_a_problem() {
     let message = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(
         message,
-        "netkin: the corpus has no entry `poo`; did you mean nasbench201/pool?\n"
+        "netkin: there is no entry `poo`; did you mean nasbench201/pool?\n"
     );
     assert_eq!(json(&output)["code"], "unknown_entry");
 }

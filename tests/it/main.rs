@@ -5,12 +5,16 @@
     reason = "a test that cannot go on should stop with what it met"
 )]
 
+mod access;
+mod additions;
 mod agreement;
+mod bulk;
 mod command_line;
 mod damage;
 mod disguise;
 mod export;
 mod exports;
+mod faults;
 mod fixtures;
 mod floors;
 mod http;

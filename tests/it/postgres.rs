@@ -1,4 +1,5 @@
-//! A throw-away Postgres for the tests: one server for all of them, a database for each.
+//! A throw-away Postgres for the tests: one server for most of them, a database for each; a server of
+//! their own for those that break it.
 //!
 //! Needs `initdb` and `postgres` on the path or below `/usr/lib/postgresql`. The server runs as the
 //! user `postgres` where the tests run as root, listens on a socket in a temporary folder alone, and
@@ -34,17 +35,7 @@ fn start() -> PathBuf {
         .tempdir()
         .unwrap()
         .keep();
-    if is_root() {
-        let owned = Command::new("chown")
-            .arg("postgres")
-            .arg(&folder)
-            .status()
-            .unwrap();
-        assert!(
-            owned.success(),
-            "the tests run as root, and there is no user `postgres`"
-        );
-    }
+    give_to_postgres(&folder);
     let data = folder.join("data");
     let options = [
         "-D",
@@ -71,6 +62,16 @@ fn start() -> PathBuf {
         std::thread::sleep(Duration::from_millis(50));
     }
     folder
+}
+
+fn give_to_postgres(folder: &Path) {
+    if is_root() {
+        let owned = Command::new("chown").arg("postgres").arg(folder).status();
+        assert!(
+            owned.unwrap().success(),
+            "the tests run as root, and there is no user `postgres`"
+        );
+    }
 }
 
 /// Starts the server from a shell that stops it and removes its folder once the tests are gone:
@@ -147,4 +148,114 @@ fn is_root() -> bool {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// A server of a test's own, which the test may stop and start.
+pub(crate) struct Postgres {
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// A server that runs, with one empty database.
+    pub(crate) fn start_own() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("netkin-pg")
+            .tempdir()
+            .unwrap();
+        give_to_postgres(folder.path());
+        let data = folder.path().join("data");
+        let options = [
+            "-D",
+            text(&data),
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ];
+        let made = run(folder.path(), "initdb", &options);
+        assert!(made.status.success(), "{made:?}");
+        let server = Self { folder };
+        server.start();
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "postgres://{USER}@localhost/postgres?host={}",
+            text(self.folder.path())
+        )
+    }
+
+    pub(crate) fn start(&self) {
+        let options = format!(
+            "-c unix_socket_directories='{}' -c listen_addresses=",
+            text(self.folder.path())
+        );
+        self.control(&["start", "-w", "-o", &options, "-l", "log"]);
+    }
+
+    /// As a crash would.
+    pub(crate) fn stop(&self) {
+        self.control(&["stop", "-m", "immediate"]);
+    }
+
+    /// Stands still, or goes on: what a client sees of a database that hangs.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let leader = pid.lines().next().unwrap();
+        let script = format!("kill -{name} {leader} $(ps -o pid= --ppid {leader})");
+        assert!(
+            Command::new("sh")
+                .args(["-c", &script])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub(crate) fn execute(&self, statement: &str) {
+        let folder = self.folder.path();
+        let done = run(
+            folder,
+            "psql",
+            &[
+                "-h",
+                text(folder),
+                "-U",
+                USER,
+                "-d",
+                "postgres",
+                "-c",
+                statement,
+            ],
+        );
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let folder = self.folder.path();
+        let data = folder.join("data");
+        let mut command = command(folder, "pg_ctl");
+        command.args(["-D", text(&data)]).args(arguments);
+        // What it starts must not hold the pipes of the tests.
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        assert!(command.status().unwrap().success(), "{arguments:?}");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let data = self.folder.path().join("data");
+        let _ = run(
+            self.folder.path(),
+            "pg_ctl",
+            &["-D", text(&data), "stop", "-m", "immediate"],
+        );
+    }
 }

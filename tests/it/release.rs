@@ -79,7 +79,8 @@ impl Release {
         command
             .env("NETKIN_ENGINE_ASSETS_DIR", self.path())
             .env("NETKIN_DATA_DIR", self.path().join("state"))
-            .env("NETKIN_LOG_FILTER", "warn");
+            .env("NETKIN_LOG_FILTER", "warn")
+            .env_remove("DATABASE_URL");
         command
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Server {
     process: Child,
     address: String,
     log: Arc<Mutex<String>>,
-    release: Release,
+    release: Option<Release>,
 }
 
 pub(crate) struct Reply {
@@ -51,7 +51,7 @@ impl Server {
             address: address.unwrap().to_owned(),
             process,
             log: read_on(lines),
-            release,
+            release: Some(release),
         };
         while server.get("/health/ready").status != 204 {
             std::thread::sleep(Duration::from_millis(20));
@@ -64,7 +64,7 @@ impl Server {
     }
 
     pub(crate) fn release(&self) -> &Release {
-        &self.release
+        self.release.as_ref().unwrap()
     }
 
     /// What it has logged so far.
@@ -93,11 +93,37 @@ impl Server {
     }
 
     pub(crate) fn post(&self, path: &str, headers: &str, body: &[u8]) -> Reply {
+        self.request("POST", path, headers, body)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
         let length = body.len();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
         );
         self.send(&[head.as_bytes(), body].concat())
+    }
+
+    /// Sends JSON, with a key where one is given.
+    pub(crate) fn json(&self, method: &str, path: &str, key: &str, body: &Value) -> Reply {
+        let key = if key.is_empty() {
+            String::new()
+        } else {
+            format!("authorization: Bearer {key}\r\n")
+        };
+        self.request(
+            method,
+            path,
+            &format!("{JSON}{key}"),
+            body.to_string().as_bytes(),
+        )
+    }
+
+    /// Ends it at once, as a crash would, and gives back what it left.
+    pub(crate) fn kill(mut self) -> Release {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.release.take().unwrap()
     }
 
     /// Asks it to end and waits until it has.

@@ -42,7 +42,8 @@ fn config(url: String) -> Config {
     Config {
         url,
         max_connections: 8,
-        ..Config::default()
+        acquire_timeout_ms: 2_000,
+        statement_timeout_ms: 10_000,
     }
 }
 
@@ -59,7 +60,6 @@ fn entry(collection: &str, number: u8) -> NewEntry {
     NewEntry {
         description: Description {
             collection: collection.into(),
-            name: format!("model {number}"),
             digest: Digest([number; 16]),
             coarse_digest: Digest([number / 2; 16]),
             operators: 10,
@@ -67,12 +67,14 @@ fn entry(collection: &str, number: u8) -> NewEntry {
             parameters: i64::MAX,
             flops: 0,
             edit: Edit {
+                name: format!("model {number}"),
                 family: Some("resnet".into()),
                 metadata: r#"{"team": "vision"}"#.into(),
                 ..Edit::default()
             },
         },
         graph: vec![0, 255, number],
+        embedding: None,
     }
 }
 
@@ -127,6 +129,8 @@ fn an_entry_is_stored_once_and_comes_back_whole() {
         assert_eq!(found.created_ms, found.updated_ms);
         assert_eq!(store.graph(&id).await.unwrap(), Some(new.graph.clone()));
         assert_eq!(store.graph("team/none").await.unwrap(), None);
+        let graphs = store.graphs(&[id.clone(), "team/none".into()]).await;
+        assert_eq!(graphs.unwrap(), [(id.clone(), new.graph.clone())]);
     });
 }
 
@@ -172,19 +176,17 @@ fn edits_and_deletions_are_changes_and_are_told_once() {
         let new = [entry("team", 1), entry("team", 2)];
         let ids = inserted(&store, &new).await;
         let seen = store.changes(0, 100).await.unwrap().last().unwrap().seq;
-        let edit = Edit {
-            task: Some("segmentation".into()),
-            metadata: "{}".into(),
-            ..Edit::default()
-        };
-        assert!(store.edit("me", &ids[0], &edit).await.unwrap());
+        let tasked = |edit: &mut Edit| edit.task = Some("segmentation".into());
+        assert!(store.edit("me", &ids[0], tasked).await.unwrap());
+        let mut expected = new[0].description.edit.clone();
+        tasked(&mut expected);
         assert_eq!(
             store.entries(&ids[..1]).await.unwrap()[0].description.edit,
-            edit
+            expected
         );
         assert!(store.delete("me", &ids[1]).await.unwrap());
         assert!(!store.delete("me", &ids[1]).await.unwrap());
-        assert!(!store.edit("me", &ids[1], &edit).await.unwrap());
+        assert!(!store.edit("me", &ids[1], tasked).await.unwrap());
         let changes = [
             (ids[0].clone(), ChangeKind::Written),
             (ids[1].clone(), ChangeKind::Deleted),
@@ -265,19 +267,27 @@ fn embeddings_belong_to_a_model_and_go_with_their_entry() {
             .put_embeddings("one", &[of(&ids[0], 0.0, 1.0)])
             .await
             .unwrap();
-        let kept = store.embeddings("one", "", 10).await.unwrap();
-        assert_eq!(kept[0], of(&ids[0], 0.0, 1.0));
-        assert_eq!(kept.len(), 2);
-        assert!(kept[1].1.similarity(&vector(0.6, 0.8)).value() > 0.9999);
-        assert_eq!(
-            store.embeddings("one", &ids[0], 10).await.unwrap(),
-            kept[1..]
-        );
+        let kept = async |model: &str| {
+            let mut kept = store.embeddings(model, &ids).await.unwrap();
+            kept.sort_by(|a, b| a.0.cmp(&b.0));
+            kept
+        };
+        let both = kept("one").await;
+        assert_eq!(both[0], of(&ids[0], 0.0, 1.0));
+        assert_eq!(both.len(), 2);
+        assert!(both[1].1.similarity(&vector(0.6, 0.8)).value() > 0.9999);
         store.delete("me", &ids[0]).await.unwrap();
-        assert_eq!(store.embeddings("one", "", 10).await.unwrap(), kept[1..]);
-        assert_eq!(store.embeddings("two", "", 10).await.unwrap(), []);
+        assert_eq!(kept("one").await, both[1..]);
+        assert_eq!(kept("two").await, []);
         store.delete_embeddings("one").await.unwrap();
-        assert_eq!(store.embeddings("one", "", 10).await.unwrap(), []);
+        assert_eq!(kept("one").await, []);
+        // An embedding comes with its entry, too.
+        let with = NewEntry {
+            embedding: Some(("three".into(), vector(0.0, 1.0))),
+            ..new[0].clone()
+        };
+        store.insert("me", &[with]).await.unwrap();
+        assert_eq!(kept("three").await, [of(&ids[0], 0.0, 1.0)]);
     });
 }
 
@@ -292,7 +302,7 @@ fn a_key_opens_until_it_ends_or_is_revoked_and_is_kept_as_a_hash() {
             expires_ms: None,
         };
         let (key, secret) = store.create_key("me", &new, [7; 32]).await.unwrap();
-        let opens = async |secret: &str| store.access(secret).await.unwrap();
+        let opens = async |secret: &str| store.keyring().await.unwrap().access(secret);
         let access = Access {
             key: key.id.clone(),
             scope: Scope::Write,
@@ -313,7 +323,15 @@ fn a_key_opens_until_it_ends_or_is_revoked_and_is_kept_as_a_hash() {
         };
         let (_, secret) = store.create_key("me", &ended, [8; 32]).await.unwrap();
         assert_eq!(opens(secret.reveal()).await, None);
-        assert_eq!(store.keys().await.unwrap().len(), 2);
+        let lasting = NewKey {
+            expires_ms: None,
+            ..ended
+        };
+        let (key, secret) = store.create_key("me", &lasting, [9; 32]).await.unwrap();
+        assert!(opens(secret.reveal()).await.is_some());
+        assert!(store.end_key("me", &key.id, 1).await.unwrap());
+        assert_eq!(opens(secret.reveal()).await, None);
+        assert_eq!(store.keys().await.unwrap().len(), 3);
     });
 }
 

@@ -1,6 +1,8 @@
 //! The stored entries: a page of them, or one.
 
-use super::super::error::{Failure, Problem};
+use super::super::access::Reader;
+use super::super::asked::Text;
+use super::super::error::{Failure, Problems};
 use super::super::extract::Parameters;
 use crate::engine::{self, EntrySummary, Filter, Range};
 use axum::Json;
@@ -16,14 +18,21 @@ const LONGEST_PAGE: usize = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListOptions {
+    /// Only this collection; `public` is the shipped corpus.
+    #[param(value_type = Option<String>, max_length = 256)]
+    collection: Option<Text>,
     /// Part of the name or id.
-    name: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    name: Option<Text>,
     /// Only this family or coarse family.
-    family: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    family: Option<Text>,
     /// Only this package.
-    source: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    source: Option<Text>,
     /// Only this task.
-    task: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    task: Option<Text>,
     /// Only published models, or only composed ones.
     published: Option<bool>,
     /// At least so many parameters.
@@ -31,9 +40,11 @@ pub(super) struct ListOptions {
     /// At most so many parameters.
     max_parameters: Option<u64>,
     /// Entries in one page, 50 when left out, at most 500.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    cursor: Option<Text>,
 }
 
 /// A page of entries.
@@ -47,31 +58,31 @@ pub(super) struct Page {
 
 impl ListOptions {
     fn filter(&self) -> Filter {
+        let text = |text: &Option<Text>| text.clone().map(|text| text.0);
         Filter {
-            family: self.family.clone(),
-            source: self.source.clone(),
-            task: self.task.clone(),
-            name: self.name.clone(),
+            collection: text(&self.collection),
+            family: text(&self.family),
+            source: text(&self.source),
+            task: text(&self.task),
+            name: text(&self.name),
             published: self.published,
             parameters: Range {
                 min: self.min_parameters,
                 max: self.max_parameters,
             },
-            flops: Range::default(),
+            ..Filter::default()
         }
     }
 }
 
 /// Stored entries, page by page.
 #[utoipa::path(
-    get, path = "/v1/architectures", tag = "architectures", params(ListOptions),
-    responses(
-        (status = 200, body = Page),
-        (status = 400, body = Problem, content_type = "application/problem+json")
-    )
+    get, path = "/v1/architectures", tag = "architectures", params(ListOptions), operation_id = "list",
+    responses((status = 200, body = Page), Problems)
 )]
 pub(super) async fn list(
     State(state): State<super::State>,
+    Reader(caller): Reader,
     Parameters(options): Parameters<ListOptions>,
 ) -> Result<Json<Page>, Failure> {
     let limit = options.limit.unwrap_or(PAGE);
@@ -82,9 +93,9 @@ pub(super) async fn list(
         ));
     }
     let page = state.ask(move |engine| {
-        let after = options.cursor.as_deref();
+        let after = options.cursor.as_ref().map(|cursor| cursor.0.as_str());
         // One more than asked for tells whether there is a next page.
-        let found = engine.list(&options.filter(), after, limit + 1);
+        let found = engine.list(&options.filter(), &caller.viewer, after, limit + 1);
         let mut items = found.map_err(refused)?;
         let is_last = items.len() <= limit;
         items.truncate(limit);
@@ -103,23 +114,21 @@ fn refused(error: engine::Error) -> Failure {
     }
     Failure::bad_request(
         "bad_cursor",
-        "The cursor is none of this corpus; start again without it.",
+        "The cursor leads nowhere; start again without it.",
     )
 }
 
 /// One stored entry. Ids contain slashes, which need no escaping here.
 #[utoipa::path(
-    get, path = "/v1/architectures/{*id}", tag = "architectures",
+    get, path = "/v1/architectures/{*id}", tag = "architectures", operation_id = "get",
     params(("id" = String, Path, description = "Id of the entry, such as timm/resnet18")),
-    responses(
-        (status = 200, body = EntrySummary),
-        (status = 404, body = Problem, content_type = "application/problem+json")
-    )
+    responses((status = 200, body = EntrySummary), Problems)
 )]
 pub(super) async fn get(
     State(state): State<super::State>,
+    Reader(caller): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<EntrySummary>, Failure> {
-    let entry = state.opened()?.engine.entry(&id)?;
+    let entry = state.opened()?.engine.entry(&id, &caller.viewer)?;
     Ok(Json(entry))
 }

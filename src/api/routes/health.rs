@@ -1,6 +1,6 @@
 //! For the machinery around the server: is it alive, is it ready, what has it done.
 
-use super::super::error::{Failure, Problem};
+use super::super::error::{Failure, Problems};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -13,7 +13,7 @@ pub(super) async fn live() -> StatusCode {
 
 /// Queries are answered.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 204), (status = 503, body = Problem, content_type = "application/problem+json")
+    (status = 204, description = "Queries are answered"), Problems
 ))]
 pub(super) async fn ready(State(state): State<super::State>) -> Result<StatusCode, Failure> {
     state.opened().map(|_| StatusCode::NO_CONTENT)

@@ -1,28 +1,55 @@
 //! The routes, one theme a file. Registering a route writes it into the specification.
 
+mod additions;
 mod architectures;
+mod bulk;
+mod collections;
 mod health;
+mod keys;
 mod models;
 mod queries;
 
-pub(super) use queries::Options;
-
 use super::State;
+use super::access::Caller;
 use super::envelope::envelope;
-use super::error::Failure;
+use super::error::{Failure, Problem, Problems};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::CorsLayer;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "netkin",
-    description = "Finds a neural network's nearest kin by structure, without weights."
-))]
+#[openapi(
+    info(
+        title = "netkin",
+        description = "Finds a neural network's nearest kin by structure, without weights."
+    ),
+    components(schemas(Problem)),
+    modifiers(&Shared)
+)]
 struct Specification;
+
+/// What all routes share: how a key is sent (a server that only its own machine can reach asks for none),
+/// and the problems.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, specification: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = specification.components.get_or_insert_default();
+        components.add_security_scheme("key", scheme);
+        for (name, response) in Problems::described() {
+            components
+                .responses
+                .insert(name.to_owned(), response.into());
+        }
+        let needed = SecurityRequirement::new("key", Vec::<String>::new());
+        specification.security = Some(vec![needed, SecurityRequirement::default()]);
+    }
+}
 
 /// The OpenAPI document of every route, as the file `openapi.yaml` holds it.
 pub fn openapi_yaml() -> String {
@@ -34,7 +61,8 @@ pub fn openapi_yaml() -> String {
 /// Every route, ready to serve.
 pub fn router(state: State) -> Router {
     let (router, specification) = described().split_for_parts();
-    let origins = &state.config().cors_origins;
+    let config = state.config();
+    let origins = &config.cors_origins;
     let cors = || {
         CorsLayer::new()
             .allow_origin(
@@ -43,8 +71,18 @@ pub fn router(state: State) -> Router {
                     .filter_map(|origin| HeaderValue::from_str(origin).ok())
                     .collect::<Vec<_>>(),
             )
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::CONTENT_TYPE, header::CONTENT_ENCODING])
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::CONTENT_ENCODING,
+            ])
             .expose_headers([HeaderName::from_static("x-request-id")])
     };
     router
@@ -59,9 +97,25 @@ pub fn router(state: State) -> Router {
 fn described() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(Specification::openapi())
         .routes(routes!(queries::search))
+        .routes(routes!(queries::search_batch))
         .routes(routes!(queries::describe))
-        .routes(routes!(architectures::list))
-        .routes(routes!(architectures::get))
+        .routes(routes!(queries::embed))
+        .routes(routes!(architectures::list, additions::add))
+        .routes(routes!(bulk::add_batch))
+        .routes(routes!(bulk::import))
+        .routes(routes!(
+            architectures::get,
+            additions::edit,
+            additions::remove
+        ))
+        .routes(routes!(additions::graph))
+        .routes(routes!(bulk::export))
+        .routes(routes!(collections::list))
+        .routes(routes!(collections::create, collections::remove))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::audit))
         .routes(routes!(models::list))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -1,5 +1,7 @@
 //! The models: which one makes the answers, which is on its way, which was refused and why.
 
+use super::super::access::Reader;
+use super::super::error::Problems;
 use crate::engine::ModelSummary;
 use axum::Json;
 use axum::extract::State;
@@ -19,9 +21,9 @@ pub(super) struct Models {
 /// answers until the new one has passed its self-check. Searches name the version that answered.
 #[utoipa::path(
     get, path = "/v1/models", tag = "models", operation_id = "list_models",
-    responses((status = 200, body = Models))
+    responses((status = 200, body = Models), Problems)
 )]
-pub(super) async fn list(State(state): State<super::State>) -> Json<Models> {
+pub(super) async fn list(State(state): State<super::State>, _: Reader) -> Json<Models> {
     let items = state.models();
     Json(Models { items })
 }

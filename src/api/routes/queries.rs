@@ -1,66 +1,18 @@
 //! Searching and describing.
 
-use super::super::body::{self, Framing};
-use super::super::error::{Failure, Problem};
+use super::super::access::{Caller, Reader};
+use super::super::asked::{Options, Question, Text, parse};
+use super::super::body::{self, Framing, Sent};
+use super::super::error::{Failure, Problem, Problems};
 use super::super::extract::Parameters;
-use crate::engine::{Description, Filter, Query, Range, SearchAnswer, SearchOptions};
+use crate::engine::{Description, Embedded, Query, SearchAnswer, SearchOptions, Viewer};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-/// Options of a search, in the URL.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in super::super) struct Options {
-    /// Number of hits; 10 when left out.
-    pub(in super::super) k: Option<usize>,
-    /// Only this family or coarse family.
-    pub(in super::super) family: Option<String>,
-    /// Only this package.
-    pub(in super::super) source: Option<String>,
-    /// Only this task.
-    pub(in super::super) task: Option<String>,
-    /// Only published models, or only composed ones.
-    pub(in super::super) published: Option<bool>,
-    /// At least so many parameters.
-    pub(in super::super) min_parameters: Option<u64>,
-    /// At most so many parameters.
-    pub(in super::super) max_parameters: Option<u64>,
-    /// At least so many floating-point operations.
-    pub(in super::super) min_flops: Option<u64>,
-    /// At most so many floating-point operations.
-    pub(in super::super) max_flops: Option<u64>,
-    /// What to call the query when it states no name itself.
-    pub(in super::super) name: Option<String>,
-}
-
-impl From<Options> for SearchOptions {
-    fn from(options: Options) -> Self {
-        Self {
-            k: options.k.unwrap_or(Self::default().k),
-            filter: Filter {
-                family: options.family,
-                source: options.source,
-                task: options.task,
-                name: None,
-                published: options.published,
-                parameters: Range {
-                    min: options.min_parameters,
-                    max: options.max_parameters,
-                },
-                flops: Range {
-                    min: options.min_flops,
-                    max: options.max_flops,
-                },
-            },
-        }
-    }
-}
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Options of a description, in the URL.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -68,45 +20,36 @@ impl From<Options> for SearchOptions {
 #[into_params(parameter_in = Query)]
 pub(super) struct DescribeOptions {
     /// What to call the query when it states no name itself.
-    name: Option<String>,
+    #[param(value_type = Option<String>, max_length = 256)]
+    name: Option<Text>,
 }
 
-/// The nearest entries of the corpus.
+/// The nearest entries of the corpus and of the collections that the caller sees.
 ///
 /// The body is a model (ONNX, `netkin-graph` JSON or Keras), or JSON: `{"id": …}` for a stored
-/// entry, `{"graph": {…}}` for a raw graph, each with `k`, `family`, `source`, `task` and
-/// `published` beside it if wanted. It may be compressed with gzip or zstd.
+/// entry, `{"graph": {…}}` for a raw graph, `{"vector": […], "model_version": …}` for an embedding,
+/// each with the options beside it if wanted. It may be compressed with gzip or zstd.
 #[utoipa::path(
     post, path = "/v1/search", tag = "queries", params(Options),
     request_body(description = "A model, or JSON with an id or a graph", content(
         (Vec<u8> = "application/octet-stream"),
         (Vec<u8> = "application/vnd.onnx"),
-        (serde_json::Value = "application/json")
+        (Question = "application/json", example = json!({"id": "timm/resnet18", "k": 3}))
     )),
-    responses(
-        (status = 200, body = SearchAnswer),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 408, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json")
-    )
+    responses((status = 200, body = SearchAnswer), Problems)
 )]
 pub(super) async fn search(
     State(state): State<super::State>,
+    Reader(caller): Reader,
     Parameters(options): Parameters<Options>,
     framing: Framing,
     body: Body,
 ) -> Result<impl IntoResponse, Failure> {
-    let bytes = body::collect(body, state.config()).await?;
-    let largest = state.config().decompressed_bytes;
+    let config = state.config();
+    let bytes = body::collect(body, &config).await?;
     let is_light = framing.is_light(bytes.len());
-    let question = move || {
-        let (query, options) = framing.query(bytes, options, largest)?;
-        Ok((query, SearchOptions::from(options)))
-    };
+    let largest = config.decompressed_bytes;
+    let question = move || asked(framing, bytes, largest, &options, &caller.viewer);
     let answer = if is_light {
         let (query, options) = question()?;
         match state.kept(&query, &options) {
@@ -119,39 +62,157 @@ pub(super) async fn search(
     Ok(([(header::CONTENT_TYPE, "application/json")], answer))
 }
 
+fn asked(
+    framing: Framing,
+    bytes: Vec<u8>,
+    largest: usize,
+    options: &Options,
+    viewer: &Viewer,
+) -> Result<(Query, SearchOptions), Failure> {
+    match framing.open(bytes, largest)? {
+        Sent::Wrapped(json) => parse::<Question>(&json)?.read(options, viewer),
+        Sent::Model(bytes) => {
+            let name = options.name.clone().map(|name| name.0);
+            Ok((Query::Bytes { name, bytes }, options.read(viewer)))
+        }
+    }
+}
+
+/// Several questions at once.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Questions {
+    /// At most 100, or what the server is set to.
+    queries: Vec<Question>,
+}
+
+/// An answer for each question, in their order.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Outcomes {
+    /// As many as questions.
+    items: Vec<Outcome>,
+}
+
+/// What came of one question.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// The nearest entries.
+    Answer(SearchAnswer),
+    /// Why there is no answer.
+    Problem(Problem),
+}
+
+/// Several searches in one request.
+///
+/// A question that cannot be answered has a problem document in the place of its answer; the others are
+/// answered. Options in the URL hold for each question that does not say otherwise.
+#[utoipa::path(
+    post, path = "/v1/search/batch", tag = "queries", params(Options), operation_id = "search_batch",
+    request_body(content = Questions, example = json!({"queries": [{"id": "timm/resnet18", "k": 3}]})),
+    responses((status = 200, body = Outcomes), Problems)
+)]
+pub(super) async fn search_batch(
+    State(state): State<super::State>,
+    Reader(caller): Reader,
+    Parameters(options): Parameters<Options>,
+    framing: Framing,
+    body: Body,
+) -> Result<Json<Outcomes>, Failure> {
+    let config = state.config();
+    let bytes = body::collect(body, &config).await?;
+    let items = state.ask(move |engine| {
+        let json = framing.json(bytes, config.decompressed_bytes)?;
+        let questions = parse::<Questions>(&json)?.queries;
+        if questions.len() > config.batch {
+            return Err(Failure::batch_too_large(config.batch));
+        }
+        let answers = questions.into_iter().map(|question| {
+            let (query, options) = question.read(&options, &caller.viewer)?;
+            Ok(engine.search(&query, &options)?)
+        });
+        Ok(answers.map(Outcome::from).collect())
+    });
+    items.await.map(|items| Json(Outcomes { items }))
+}
+
+impl From<Result<SearchAnswer, Failure>> for Outcome {
+    fn from(outcome: Result<SearchAnswer, Failure>) -> Self {
+        match outcome {
+            Ok(answer) => Self::Answer(answer),
+            Err(failure) => Self::Problem(failure.problem(None)),
+        }
+    }
+}
+
+/// The embedding of a model, to search with later or to compare elsewhere.
+///
+/// Its cosine with another embedding of the same `model_version` is what searches call similarity.
+#[utoipa::path(
+    post, path = "/v1/embed", tag = "queries", params(DescribeOptions),
+    request_body(description = "A model, or JSON with an id or a graph", content(
+        (Vec<u8> = "application/octet-stream"),
+        (Vec<u8> = "application/vnd.onnx"),
+        (Question = "application/json", example = json!({"id": "timm/resnet18"}))
+    )),
+    responses((status = 200, body = Embedded), Problems)
+)]
+pub(super) async fn embed(
+    State(state): State<super::State>,
+    Reader(caller): Reader,
+    Parameters(options): Parameters<DescribeOptions>,
+    framing: Framing,
+    body: Body,
+) -> Result<Json<Embedded>, Failure> {
+    let query = read(&state, &caller, options, framing, body).await?;
+    state
+        .ask(move |engine| Ok(engine.embedded(&query)?))
+        .await
+        .map(Json)
+}
+
+/// One query that is no search; the graph of an added entry is fetched.
+async fn read(
+    state: &super::State,
+    caller: &Caller,
+    options: DescribeOptions,
+    framing: Framing,
+    body: Body,
+) -> Result<Query, Failure> {
+    let config = state.config();
+    let bytes = body::collect(body, &config).await?;
+    let options = Options {
+        name: options.name,
+        ..Options::default()
+    };
+    let viewer = caller.viewer.clone();
+    let largest = config.decompressed_bytes;
+    let (query, _) = state
+        .ask(move |_| asked(framing, bytes, largest, &options, &viewer))
+        .await?;
+    state.with_graph(query, &caller.viewer).await
+}
+
 /// Size, digests and operators of a model.
 #[utoipa::path(
     post, path = "/v1/describe", tag = "queries", params(DescribeOptions),
     request_body(description = "A model, or JSON with an id or a graph", content(
         (Vec<u8> = "application/octet-stream"),
         (Vec<u8> = "application/vnd.onnx"),
-        (serde_json::Value = "application/json")
+        (Question = "application/json", example = json!({"id": "timm/resnet18", "k": 3}))
     )),
-    responses(
-        (status = 200, body = Description),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json")
-    )
+    responses((status = 200, body = Description), Problems)
 )]
 pub(super) async fn describe(
     State(state): State<super::State>,
+    Reader(caller): Reader,
     Parameters(options): Parameters<DescribeOptions>,
     framing: Framing,
     body: Body,
 ) -> Result<Json<Description>, Failure> {
-    let bytes = body::collect(body, state.config()).await?;
-    let largest = state.config().decompressed_bytes;
-    let options = Options {
-        name: options.name,
-        ..Options::default()
-    };
-    let answer = state.ask(move |engine| {
-        let (query, _): (Query, _) = framing.query(bytes, options, largest)?;
-        Ok(engine.describe(&query)?)
-    });
-    answer.await.map(Json)
+    let query = read(&state, &caller, options, framing, body).await?;
+    state
+        .ask(move |engine| Ok(engine.describe(&query)?))
+        .await
+        .map(Json)
 }

@@ -46,8 +46,48 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Corpus,
     },
+    /// API keys of a server, in its database.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
     /// The OpenAPI document of the server.
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Makes a key and prints its secret, which is kept nowhere.
+    Create {
+        /// What to call it.
+        #[arg(long)]
+        name: String,
+        /// What it may do; each scope includes those before it.
+        #[arg(long, value_enum)]
+        scope: Scope,
+        /// The only collection besides the shipped corpus that it sees.
+        #[arg(long, value_name = "C")]
+        collection: Option<String>,
+        /// Seconds until it ends.
+        #[arg(long, value_name = "N")]
+        expires_in_s: Option<u32>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// All keys, without their secrets.
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Ends a key.
+    Revoke { id: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    Read,
+    Write,
+    Admin,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +175,10 @@ impl Command {
             Self::Serve { .. } | Self::Openapi => Format::Table,
             Self::Search(search) => search.output.format,
             Self::Describe { output, .. } | Self::Compare { output, .. } => output.format,
+            Self::Keys { command } => match command {
+                Keys::Create { output, .. } | Keys::List { output } => output.format,
+                Keys::Revoke { .. } => Format::Table,
+            },
             Self::Corpus { command } => match command {
                 Corpus::Stats { output } | Corpus::Verify { output } => output.format,
                 Corpus::Export { .. } => Format::Table,

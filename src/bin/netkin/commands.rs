@@ -2,7 +2,7 @@
 
 use crate::args::{Command, Corpus, Format, Search};
 use crate::failure::Failure;
-use crate::{export, progress, render};
+use crate::{export, keys, progress, render};
 use netkin::api;
 use netkin::corpus::{self, NasSpace};
 use netkin::engine::{Engine, Filter, Models, Query, Range, SearchOptions};
@@ -16,9 +16,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failure> {
+pub(crate) fn run(
+    command: Command,
+    settings: Settings,
+    reload: impl Fn() -> Option<api::Config> + Send + 'static,
+) -> Result<String, Failure> {
     match command {
-        Command::Serve { listen } => serve(listen, settings),
+        Command::Serve { listen } => serve(listen, settings, reload),
         Command::Search(search) => search_for(search, settings),
         Command::Describe { query, output } => {
             let query = read_query(&query, &settings.limits)?;
@@ -34,6 +38,7 @@ pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failur
             Ok(in_format(output.format, &answer, render::compare))
         }
         Command::Corpus { command } => corpus(command, settings),
+        Command::Keys { command } => keys::run(command, &settings),
         Command::Openapi => Ok(api::openapi_yaml()),
     }
 }
@@ -41,20 +46,27 @@ pub(crate) fn run(command: Command, settings: Settings) -> Result<String, Failur
 /// Fills in the folders that the settings leave to be found.
 pub(crate) fn place(settings: &mut Settings) {
     if settings.data_dir.as_os_str().is_empty() {
-        settings.data_dir = cache_folder();
+        settings.data_dir = data_folder();
+    }
+    if settings.store.url.is_empty() {
+        let named = std::env::var("DATABASE_URL").ok();
+        settings.store.url = named.unwrap_or_else(|| local_database(&settings.data_dir));
     }
     if settings.engine.assets_dir.as_os_str().is_empty() {
         settings.engine.assets_dir = assets_folder();
     }
 }
 
-fn cache_folder() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    cache
-        .or(home)
+fn data_folder() -> PathBuf {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    data.or(home)
         .unwrap_or_else(std::env::temp_dir)
         .join("netkin")
+}
+
+fn local_database(folder: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", folder.join("netkin.db").display())
 }
 
 /// The current folder, a folder above the program (a checkout), or `share/netkin` beside it.
@@ -70,7 +82,11 @@ fn assets_folder() -> PathBuf {
         .unwrap_or(here)
 }
 
-fn serve(listen: Option<String>, mut settings: Settings) -> Result<String, Failure> {
+fn serve(
+    listen: Option<String>,
+    mut settings: Settings,
+    reload: impl Fn() -> Option<api::Config> + Send + 'static,
+) -> Result<String, Failure> {
     if let Some(listen) = listen {
         settings.server.listen = listen;
     }
@@ -79,10 +95,18 @@ fn serve(listen: Option<String>, mut settings: Settings) -> Result<String, Failu
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let open = move || Models::open(settings.engine, settings.limits, &settings.data_dir);
+    std::fs::create_dir_all(&settings.data_dir).map_err(|error| Failure::Unwritable {
+        path: settings.data_dir.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    let sources = api::Sources {
+        store: settings.store,
+        open: move || Models::open(settings.engine, settings.limits, &settings.data_dir),
+        reload,
+    };
     // For whoever started the server on port 0: the address, whatever the log filter says.
     let listening = |address| eprintln!("listening on http://{address}");
-    let outcome = runtime.block_on(api::serve(state, open, listening));
+    let outcome = runtime.block_on(api::serve(state, sources, listening));
     runtime.shutdown_background();
     outcome?;
     Ok(String::new())
@@ -96,7 +120,6 @@ fn search_for(search: Search, settings: Settings) -> Result<String, Failure> {
             family: search.family,
             source: search.source,
             task: search.task,
-            name: None,
             published: search.published.then_some(true),
             parameters: Range {
                 min: search.min_parameters,
@@ -106,7 +129,9 @@ fn search_for(search: Search, settings: Settings) -> Result<String, Failure> {
                 min: search.min_flops,
                 max: search.max_flops,
             },
+            ..Filter::default()
         },
+        ..SearchOptions::default()
     };
     let answer = open(settings)?.search(&query, &options)?;
     Ok(in_format(search.output.format, &answer, render::search))
@@ -154,7 +179,11 @@ fn read_query(text: &str, limits: &Limits) -> Result<Query, Failure> {
     Ok(Query::from_reader(name, BufReader::new(file), limits)?)
 }
 
-fn in_format<T: Serialize>(format: Format, answer: &T, table: impl Fn(&T) -> String) -> String {
+pub(crate) fn in_format<T: Serialize>(
+    format: Format,
+    answer: &T,
+    table: impl Fn(&T) -> String,
+) -> String {
     match format {
         Format::Table => table(answer),
         // The answers are plain data: strings, numbers, lists.

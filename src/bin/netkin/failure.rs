@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     Unwritable { path: String, reason: String },
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
+    #[error("cannot use the database: {0}")]
+    Store(#[from] netkin::store::Error),
+    #[error("there is no key `{0}` that opens; `netkin keys list` shows them")]
+    UnknownKey(String),
     #[error("the corpus is damaged: {0}")]
     Damaged(String),
 }
@@ -35,6 +39,8 @@ impl Failure {
             Self::File { .. } => Problem::bad_request("unreadable_file", detail),
             Self::Unwritable { .. } => Problem::bad_request("cannot_write", detail),
             Self::Output(_) => Problem::bad_request("cannot_write", detail),
+            Self::Store(_) => Problem::bad_request("unusable_database", detail),
+            Self::UnknownKey(_) => Problem::bad_request("unknown_key", detail),
             Self::Damaged(_) => Problem::bad_request("damaged_corpus", detail),
         }
     }

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod export;
 mod failure;
+mod keys;
 mod progress;
 mod render;
 mod replace;
@@ -15,6 +16,7 @@ use clap::Parser;
 use failure::Failure;
 use netkin::settings::Settings;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Canonicalising makes many small allocations, and the system's allocator is slow at giving them
@@ -43,13 +45,25 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<String, Failure> {
-    let settings = settings(&arguments)?;
+    let settings = settings(arguments.config.as_deref())?;
     netkin::telemetry::start_logs(&settings.log)?;
-    commands::run(arguments.command, settings)
+    let config = arguments.config;
+    commands::run(arguments.command, settings, move || {
+        server(config.as_deref())
+    })
 }
 
-fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
-    let file = match &arguments.config {
+/// The settings of the server as they are now; those that are wrong are logged and change nothing.
+fn server(config: Option<&Path>) -> Option<netkin::api::Config> {
+    let settings = settings(config);
+    settings
+        .map_err(|error| tracing::error!(%error, "settings not read anew"))
+        .ok()
+        .map(|settings| settings.server)
+}
+
+fn settings(config: Option<&Path>) -> Result<Settings, Failure> {
+    let file = match config {
         Some(path) => Some(
             std::fs::read_to_string(path).map_err(|error| Failure::File {
                 path: path.display().to_string(),
