@@ -31,13 +31,33 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// A number that every JSON reader keeps exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(value_type = u64, maximum = 9_007_199_254_740_991_i64)]
+pub(super) struct Count(pub(super) u64);
+
+/// The largest whole number up to which doubles hold every one: 2⁵³ − 1.
+const LARGEST_COUNT: u64 = (1 << 53) - 1;
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let count = u64::deserialize(from)?;
+        if count > LARGEST_COUNT {
+            return Err(D::Error::custom(format!(
+                "a number may be at most {LARGEST_COUNT}"
+            )));
+        }
+        Ok(Self(count))
+    }
+}
+
 /// Options of a search, in the URL.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Options {
-    /// Number of hits; 10 when left out.
-    #[param(minimum = 1, maximum = 1000)]
+    /// Number of hits; 10 when left out, at most 1000 or what the server is set to.
+    #[param(minimum = 1)]
     pub(super) k: Option<usize>,
     /// Only this collection; `public` is the shipped corpus.
     #[param(value_type = Option<String>, max_length = 256)]
@@ -54,13 +74,17 @@ pub(super) struct Options {
     /// Only published models of the corpus, or only others.
     pub(super) published: Option<bool>,
     /// At least so many parameters.
-    pub(super) min_parameters: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) min_parameters: Option<Count>,
     /// At most so many parameters.
-    pub(super) max_parameters: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) max_parameters: Option<Count>,
     /// At least so many floating-point operations.
-    pub(super) min_flops: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) min_flops: Option<Count>,
     /// At most so many floating-point operations.
-    pub(super) max_flops: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) max_flops: Option<Count>,
     /// What to call the query when it states no name itself.
     #[param(value_type = Option<String>, max_length = 256)]
     pub(super) name: Option<Text>,
@@ -79,8 +103,8 @@ pub(super) struct Question {
     vector: Option<Vec<f32>>,
     /// The model that made the vector.
     model_version: Option<Text>,
-    /// Number of hits; 10 when left out.
-    #[schema(minimum = 1, maximum = 1000)]
+    /// Number of hits; 10 when left out, at most 1000 or what the server is set to.
+    #[schema(minimum = 1)]
     k: Option<usize>,
     /// Only this collection; `public` is the shipped corpus.
     collection: Option<Text>,
@@ -93,13 +117,13 @@ pub(super) struct Question {
     /// Only published models of the corpus, or only others.
     published: Option<bool>,
     /// At least so many parameters.
-    min_parameters: Option<u64>,
+    min_parameters: Option<Count>,
     /// At most so many parameters.
-    max_parameters: Option<u64>,
+    max_parameters: Option<Count>,
     /// At least so many floating-point operations.
-    min_flops: Option<u64>,
+    min_flops: Option<Count>,
     /// At most so many floating-point operations.
-    max_flops: Option<u64>,
+    max_flops: Option<Count>,
     /// Only entries whose metadata has these values in these fields.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -135,7 +159,7 @@ pub(super) struct Item {
 #[into_params(parameter_in = Query)]
 pub(super) struct Said {
     /// The collection to add to.
-    #[param(value_type = Option<String>, max_length = 64)]
+    #[param(value_type = Option<String>, max_length = 256)]
     pub(super) collection: Option<Text>,
     /// Its name; the model's own when left out.
     #[param(value_type = Option<String>, max_length = 256)]
@@ -184,6 +208,14 @@ impl Question {
     ) -> Result<(Query, SearchOptions), Failure> {
         let text =
             |own: Option<Text>, url: &Option<Text>| own.or_else(|| url.clone()).map(|text| text.0);
+        if url.k == Some(0) {
+            // Also where the JSON has a number of its own.
+            return Err(Failure::bad_request(
+                "k_out_of_range",
+                "`k` must be at least 1.",
+            ));
+        }
+        let count = |own: Option<Count>, url: Option<Count>| own.or(url).map(|count| count.0);
         let options = SearchOptions {
             k: self.k.or(url.k).unwrap_or(SearchOptions::default().k),
             filter: Filter {
@@ -194,12 +226,12 @@ impl Question {
                 name: None,
                 published: self.published.or(url.published),
                 parameters: Range {
-                    min: self.min_parameters.or(url.min_parameters),
-                    max: self.max_parameters.or(url.max_parameters),
+                    min: count(self.min_parameters, url.min_parameters),
+                    max: count(self.max_parameters, url.max_parameters),
                 },
                 flops: Range {
-                    min: self.min_flops.or(url.min_flops),
-                    max: self.max_flops.or(url.max_flops),
+                    min: count(self.min_flops, url.min_flops),
+                    max: count(self.max_flops, url.max_flops),
                 },
                 metadata: bounded(self.metadata.unwrap_or_default())?,
             },
@@ -226,16 +258,12 @@ impl Question {
 
 impl Options {
     /// How to search for a model that is the whole body.
-    pub(super) fn read(&self, viewer: &Viewer) -> SearchOptions {
+    pub(super) fn read(&self, viewer: &Viewer) -> Result<SearchOptions, Failure> {
         let question = Question {
             id: Some(String::new()),
             ..Question::default()
         };
-        // Nothing in an empty question can be refused.
-        question
-            .read(self, viewer)
-            .map(|(_, options)| options)
-            .unwrap_or_default()
+        question.read(self, viewer).map(|(_, options)| options)
     }
 }
 
@@ -276,6 +304,18 @@ impl Said {
             source: text(self.source),
             metadata: Value::Object(bounded(metadata)?).to_string(),
         })
+    }
+}
+
+/// Refused when a batch is empty or larger than `most`.
+pub(super) fn check_batch(items: usize, most: usize) -> Result<(), Failure> {
+    match items {
+        0 => Err(Failure::bad_request(
+            "empty_batch",
+            "The batch is empty; send at least one item.",
+        )),
+        items if items > most => Err(Failure::batch_too_large(most)),
+        _ => Ok(()),
     }
 }
 
@@ -334,7 +374,7 @@ mod tests {
             (options.k, options.filter.family.as_deref()),
             (5, Some("vit"))
         );
-        assert_eq!(url.read(&Viewer::All).k, 3);
+        assert_eq!(url.read(&Viewer::All).unwrap().k, 3);
     }
 
     #[test]

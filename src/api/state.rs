@@ -5,7 +5,7 @@ use super::answers::Answers;
 use super::error::Failure;
 use super::work::Work;
 use super::{Config, Error};
-use crate::engine::{self, Engine, ModelSummary, Query, SearchOptions, Viewer};
+use crate::engine::{self, Engine, ModelState, ModelSummary, Query, SearchOptions, Viewer};
 use crate::store::{self, Store};
 use axum::body::Bytes;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -200,7 +200,21 @@ impl State {
         })
     }
 
+    /// The metrics page, with what is measured when somebody looks.
     pub(super) fn metrics(&self) -> String {
+        metrics::gauge!("netkin_work_waiting_or_running").set(self.0.work.held() as f64);
+        if let Ok(opened) = self.opened() {
+            let engine = &opened.engine;
+            let corpus = engine.corpus().entries().len() as f64;
+            metrics::gauge!("netkin_entries", "kind" => "corpus").set(corpus);
+            metrics::gauge!("netkin_entries", "kind" => "added")
+                .set(engine.addition_count() as f64);
+        }
+        for model in self.models() {
+            let serves = matches!(model.state, ModelState::Serving { .. });
+            metrics::gauge!("netkin_model_serves", "folder" => model.folder)
+                .set(f64::from(u8::from(serves)));
+        }
         (self.0.metrics)()
     }
 

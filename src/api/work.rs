@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub(super) struct Work {
     threads: rayon::ThreadPool,
     permits: Arc<Semaphore>,
+    places: usize,
     timeout: Duration,
 }
 
@@ -25,6 +26,7 @@ impl Work {
         let permits = threads.current_num_threads() + config.queue;
         Ok(Self {
             permits: Arc::new(Semaphore::new(permits)),
+            places: permits,
             timeout: Duration::from_millis(config.timeout_ms),
             threads,
         })
@@ -40,6 +42,11 @@ impl Work {
             metrics::counter!("netkin_rejected_total").increment(1);
         }
         self.run_with(permit?, job).await
+    }
+
+    /// Jobs that run or wait.
+    pub(super) fn held(&self) -> usize {
+        self.places - self.permits.available_permits()
     }
 
     /// A place in the queue, if there is one.

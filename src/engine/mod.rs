@@ -23,6 +23,7 @@ mod relation;
 mod saved;
 mod search;
 mod self_check;
+mod stages;
 mod viewer;
 
 pub use answer::{

@@ -1,5 +1,6 @@
 //! From whatever a caller asks about to an architecture with its embedding.
 
+use super::stages::{Stage, timed};
 use super::{Embedded, Engine, Error, QuerySummary, graphs, read, saved};
 use crate::embedding::Embedding;
 use crate::graph::{Architecture, Digests};
@@ -95,6 +96,10 @@ pub(super) struct Known {
 impl Engine {
     /// The architecture of `query`, with its summary.
     pub(super) fn understand(&self, query: &Query) -> Result<Understood, Error> {
+        timed(Stage::Understand, || self.understood(query))
+    }
+
+    fn understood(&self, query: &Query) -> Result<Understood, Error> {
         match query {
             Query::Id(id) => self.understand_entry(self.known_position(id)?),
             Query::Stored { id, graph } => {
@@ -161,7 +166,7 @@ impl Engine {
         name: &str,
         architecture: &Architecture,
     ) -> Result<Embedding, Error> {
-        let embedding = self.encoder.encode(architecture);
+        let embedding = timed(Stage::Encode, || self.encoder.encode(architecture));
         embedding
             .map(|embedding| saved::rounded(&embedding))
             .map_err(|error| Error::Encode {

@@ -3,6 +3,7 @@
 use super::additions::Table;
 use super::facts::Facts;
 use super::relation::{Evidence, relation};
+use super::stages::{Stage, timed};
 use super::{Engine, Error, Filter, Hit, Query, QuerySummary, Relation, SearchAnswer, Viewer};
 use crate::embedding::{Embedding, Similarity};
 use crate::graph::Digests;
@@ -58,8 +59,12 @@ impl Engine {
         let started = Instant::now();
         self.check(options)?;
         let table = self.additions.read();
-        let prepared = self.prepare(query, &table, &options.viewer)?;
-        let mut candidates = self.candidates(&prepared.embedding, &table, options);
+        let prepared = timed(Stage::Prepare, || {
+            self.prepare(query, &table, &options.viewer)
+        })?;
+        let mut candidates = timed(Stage::Index, || {
+            self.candidates(&prepared.embedding, &table, options)
+        });
         let admits = |own: &Facts<'_>| options.filter.admits(own);
         let duplicate = candidates
             .iter()

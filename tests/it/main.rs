@@ -21,6 +21,7 @@ mod http;
 mod invariants;
 mod models;
 mod motifs;
+mod openapi;
 mod postgres;
 mod quantised;
 mod refresh;

@@ -1,7 +1,7 @@
 //! The stored entries: a page of them, or one.
 
 use super::super::access::Reader;
-use super::super::asked::Text;
+use super::super::asked::{Count, Text};
 use super::super::error::{Failure, Problems};
 use super::super::extract::Parameters;
 use crate::engine::{self, EntrySummary, Filter, Range};
@@ -36,9 +36,11 @@ pub(super) struct ListOptions {
     /// Only published models, or only composed ones.
     published: Option<bool>,
     /// At least so many parameters.
-    min_parameters: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    min_parameters: Option<Count>,
     /// At most so many parameters.
-    max_parameters: Option<u64>,
+    #[param(value_type = Option<u64>, maximum = 9_007_199_254_740_991_i64)]
+    max_parameters: Option<Count>,
     /// Entries in one page, 50 when left out, at most 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -67,8 +69,8 @@ impl ListOptions {
             name: text(&self.name),
             published: self.published,
             parameters: Range {
-                min: self.min_parameters,
-                max: self.max_parameters,
+                min: self.min_parameters.map(|count| count.0),
+                max: self.max_parameters.map(|count| count.0),
             },
             ..Filter::default()
         }

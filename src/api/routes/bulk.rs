@@ -2,7 +2,7 @@
 //! collection as such a stream.
 
 use super::super::access::{Caller, Reader, Writer};
-use super::super::asked::{Item, Said, Text, parse};
+use super::super::asked::{Item, Said, Text, check_batch, parse};
 use super::super::body::{self, Framing};
 use super::super::error::{Failure, Problem, Problems};
 use super::super::extract::Parameters;
@@ -38,7 +38,7 @@ const NDJSON: &str = "application/x-ndjson";
 #[into_params(parameter_in = Query)]
 pub(super) struct Target {
     /// The collection; that of the key when it is limited to one.
-    #[param(value_type = Option<String>, max_length = 64)]
+    #[param(value_type = Option<String>, max_length = 256)]
     collection: Option<Text>,
 }
 
@@ -46,7 +46,8 @@ pub(super) struct Target {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
-    /// At most 100, or what the server is set to.
+    /// At least one and at most 100, or what the server is set to.
+    #[schema(min_items = 1)]
     items: Vec<Item>,
 }
 
@@ -76,9 +77,7 @@ pub(super) async fn add_batch(
     let entries = state.ask(move |engine| {
         let json = framing.json(bytes, config.decompressed_bytes)?;
         let items = parse::<Batch>(&json)?.items;
-        if items.len() > config.batch {
-            return Err(Failure::batch_too_large(config.batch));
-        }
+        check_batch(items.len(), config.batch)?;
         let items = items.into_iter().zip(1..);
         let entries = items.map(|(item, number)| {
             let entry = ingested(engine, item, &collection);

@@ -16,9 +16,31 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// How long the old key still opens after a rotation, in seconds, when nothing is said.
-const GRACE_S: u32 = 86_400;
+const GRACE_S: Seconds = Seconds(86_400);
 const PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 1_000;
+
+/// At most 68 years.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(try_from = "i32", into = "i32")]
+struct Seconds(i32);
+
+impl TryFrom<i32> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: i32) -> Result<Self, Self::Error> {
+        if seconds < 0 {
+            return Err("a time cannot be negative");
+        }
+        Ok(Self(seconds))
+    }
+}
+
+impl From<Seconds> for i32 {
+    fn from(seconds: Seconds) -> Self {
+        seconds.0
+    }
+}
 
 /// An API key without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -71,7 +93,8 @@ pub(super) struct Wanted {
     collection: Option<Text>,
     /// Seconds until it ends; never without.
     #[serde(default)]
-    expires_in_s: Option<u32>,
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    expires_in_s: Option<Seconds>,
 }
 
 /// How to rotate a key.
@@ -79,7 +102,8 @@ pub(super) struct Wanted {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rotation {
     /// Seconds for which the old key still opens; a day when left out.
-    grace_s: Option<u32>,
+    #[schema(value_type = Option<i32>, minimum = 0)]
+    grace_s: Option<Seconds>,
 }
 
 /// The keys, revoked ones too; never a secret.
@@ -207,8 +231,8 @@ fn manages(caller: &Caller, key: &ApiKey) -> bool {
     }
 }
 
-fn in_seconds(seconds: u32) -> i64 {
-    Utc::now().timestamp_millis() + i64::from(seconds) * 1_000
+fn in_seconds(seconds: Seconds) -> i64 {
+    Utc::now().timestamp_millis() + i64::from(seconds.0) * 1_000
 }
 
 fn time(ms: i64) -> Option<String> {

@@ -53,14 +53,14 @@ impl Modify for Shared {
 
 /// The OpenAPI document of every route, as the file `openapi.yaml` holds it.
 pub fn openapi_yaml() -> String {
-    let specification = described().split_for_parts().1;
+    let specification = specified().1;
     // The document is made of plain data, so writing it cannot fail.
     specification.to_yaml().unwrap_or_default()
 }
 
 /// Every route, ready to serve.
 pub fn router(state: State) -> Router {
-    let (router, specification) = described().split_for_parts();
+    let (router, specification) = specified();
     let config = state.config();
     let origins = &config.cors_origins;
     let cors = || {
@@ -92,6 +92,16 @@ pub fn router(state: State) -> Router {
         .layer(tower::util::option_layer((!origins.is_empty()).then(cors)))
         .layer(axum::middleware::from_fn(envelope))
         .with_state(state)
+}
+
+/// The routes and their specification. The router takes ids with slashes as they are; generators of
+/// clients know braces alone, and escape what is in them.
+fn specified() -> (Router<State>, utoipa::openapi::OpenApi) {
+    let (router, mut specification) = described().split_for_parts();
+    let paths = std::mem::take(&mut specification.paths.paths).into_iter();
+    let paths = paths.map(|(path, item)| (path.replace("{*id}", "{id}"), item));
+    specification.paths.paths = paths.collect();
+    (router, specification)
 }
 
 fn described() -> OpenApiRouter<State> {

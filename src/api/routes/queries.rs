@@ -1,7 +1,7 @@
 //! Searching and describing.
 
 use super::super::access::{Caller, Reader};
-use super::super::asked::{Options, Question, Text, parse};
+use super::super::asked::{Options, Question, Text, check_batch, parse};
 use super::super::body::{self, Framing, Sent};
 use super::super::error::{Failure, Problem, Problems};
 use super::super::extract::Parameters;
@@ -73,7 +73,7 @@ fn asked(
         Sent::Wrapped(json) => parse::<Question>(&json)?.read(options, viewer),
         Sent::Model(bytes) => {
             let name = options.name.clone().map(|name| name.0);
-            Ok((Query::Bytes { name, bytes }, options.read(viewer)))
+            Ok((Query::Bytes { name, bytes }, options.read(viewer)?))
         }
     }
 }
@@ -82,7 +82,8 @@ fn asked(
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Questions {
-    /// At most 100, or what the server is set to.
+    /// At least one and at most 100, or what the server is set to.
+    #[schema(min_items = 1)]
     queries: Vec<Question>,
 }
 
@@ -124,9 +125,7 @@ pub(super) async fn search_batch(
     let items = state.ask(move |engine| {
         let json = framing.json(bytes, config.decompressed_bytes)?;
         let questions = parse::<Questions>(&json)?.queries;
-        if questions.len() > config.batch {
-            return Err(Failure::batch_too_large(config.batch));
-        }
+        check_batch(questions.len(), config.batch)?;
         let answers = questions.into_iter().map(|question| {
             let (query, options) = question.read(&options, &caller.viewer)?;
             Ok(engine.search(&query, &options)?)

@@ -46,6 +46,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Corpus,
     },
+    /// Whether the server on this machine is ready; exit code 0 when it is.
+    Health,
     /// API keys of a server, in its database.
     Keys {
         #[command(subcommand)]
@@ -172,7 +174,7 @@ impl Command {
     /// The form in which to answer, errors included.
     pub(crate) fn format(&self) -> Format {
         match self {
-            Self::Serve { .. } | Self::Openapi => Format::Table,
+            Self::Serve { .. } | Self::Health | Self::Openapi => Format::Table,
             Self::Search(search) => search.output.format,
             Self::Describe { output, .. } | Self::Compare { output, .. } => output.format,
             Self::Keys { command } => match command {

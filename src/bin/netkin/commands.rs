@@ -2,7 +2,7 @@
 
 use crate::args::{Command, Corpus, Format, Search};
 use crate::failure::Failure;
-use crate::{export, keys, progress, render};
+use crate::{export, health, keys, progress, render};
 use netkin::api;
 use netkin::corpus::{self, NasSpace};
 use netkin::engine::{Engine, Filter, Models, Query, Range, SearchOptions};
@@ -38,6 +38,7 @@ pub(crate) fn run(
             Ok(in_format(output.format, &answer, render::compare))
         }
         Command::Corpus { command } => corpus(command, settings),
+        Command::Health => health::run(&settings.server.listen),
         Command::Keys { command } => keys::run(command, &settings),
         Command::Openapi => Ok(api::openapi_yaml()),
     }
@@ -49,7 +50,9 @@ pub(crate) fn place(settings: &mut Settings) {
         settings.data_dir = data_folder();
     }
     if settings.store.url.is_empty() {
-        let named = std::env::var("DATABASE_URL").ok();
+        let named = std::env::var("DATABASE_URL")
+            .ok()
+            .filter(|url| !url.is_empty());
         settings.store.url = named.unwrap_or_else(|| local_database(&settings.data_dir));
     }
     if settings.engine.assets_dir.as_os_str().is_empty() {

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Store(#[from] netkin::store::Error),
     #[error("there is no key `{0}` that opens; `netkin keys list` shows them")]
     UnknownKey(String),
+    #[error("the server at {address} is not ready: {reason}")]
+    Unhealthy { address: String, reason: String },
     #[error("the corpus is damaged: {0}")]
     Damaged(String),
 }
@@ -41,6 +43,7 @@ impl Failure {
             Self::Output(_) => Problem::bad_request("cannot_write", detail),
             Self::Store(_) => Problem::bad_request("unusable_database", detail),
             Self::UnknownKey(_) => Problem::bad_request("unknown_key", detail),
+            Self::Unhealthy { .. } => Problem::bad_request("unhealthy", detail),
             Self::Damaged(_) => Problem::bad_request("damaged_corpus", detail),
         }
     }

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod export;
 mod failure;
+mod health;
 mod keys;
 mod progress;
 mod render;
