@@ -5,11 +5,15 @@
 
 mod best;
 mod coarse;
+#[cfg(test)]
+mod contract;
 mod exact;
 mod hnsw;
+mod segmented;
 
 pub use exact::ExactIndex;
 pub use hnsw::{HnswConfig, HnswIndex};
+pub use segmented::{Due, Rebuilt, Segmented, SegmentedConfig};
 
 use crate::embedding::{Embedding, Similarity};
 use std::path::PathBuf;

@@ -25,7 +25,7 @@ pub(super) fn build(dim: usize, vectors: &[&[f32]], config: &HnswConfig) -> Resu
     }
     let drawn = draw(&rows, config)?;
     let graph = freeze(&rows, &node_of, drawn);
-    Ok(all_within_reach(graph))
+    Ok(all_within_reach(graph, config.ef))
 }
 
 /// The first position of every distinct vector, rising; and for every position the place of its

@@ -272,3 +272,140 @@ fn check_members(node_of: &[u32], nodes: usize) -> Result<(), Problem> {
     let is_whole = has_member.into_iter().all(|has| has);
     is_whole.then_some(()).ok_or("a node has no position")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedding::Embedding;
+    use crate::index::contract::clustered;
+
+    /// A small index with something of everything, in a file.
+    fn saved(path: &Path) -> (HnswIndex, Vec<Embedding>) {
+        let mut all = clustered(120, 5, 1);
+        all[7] = all[3].clone();
+        let mut index = HnswIndex::build(5, &all[..100], &HnswConfig::default()).unwrap();
+        for embedding in &all[100..] {
+            index.insert(embedding).unwrap();
+        }
+        assert!(index.remove(4) && index.remove(110));
+        index.save(path, "key", &HnswConfig::default()).unwrap();
+        (index, all)
+    }
+
+    fn open(path: &Path) -> Result<Option<HnswIndex>, Error> {
+        HnswIndex::open(path, "key", &HnswConfig::default())
+    }
+
+    /// With a checksum that fits: as a hostile writer would.
+    fn sealed(mut content: Vec<u8>) -> Vec<u8> {
+        let checksum = *blake3::hash(&content).as_bytes();
+        content.extend_from_slice(&checksum);
+        content
+    }
+
+    #[test]
+    fn an_index_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folder/all.index");
+        let (index, all) = saved(&path);
+        let again = open(&path).unwrap().unwrap();
+        assert_eq!(again.len(), index.len());
+        assert_eq!(again.recall(), index.recall());
+        for query in &all {
+            let expected = index.search(query, 20, &|_| true);
+            assert_eq!(again.search(query, 20, &|_| true), expected);
+        }
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(files.count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn an_empty_index_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.index");
+        let index = HnswIndex::build(5, &[], &HnswConfig::default()).unwrap();
+        index.save(&path, "key", &HnswConfig::default()).unwrap();
+        assert!(open(&path).unwrap().unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_file_is_no_error_and_a_foreign_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.index");
+        assert!(open(&path).unwrap().is_none());
+        saved(&path);
+        let problem = HnswIndex::open(&path, "other", &HnswConfig::default()).unwrap_err();
+        assert!(
+            problem
+                .to_string()
+                .ends_with("other vectors or settings; delete the file, it is rebuilt")
+        );
+        let config = HnswConfig {
+            connections: 20,
+            ..HnswConfig::default()
+        };
+        assert!(HnswIndex::open(&path, "key", &config).is_err());
+    }
+
+    #[test]
+    fn every_damaged_byte_and_every_cut_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.index");
+        saved(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let digest = key_digest("key", &HnswConfig::default());
+        let read = |bytes: &[u8]| content_of(bytes, &digest).and_then(Content::index);
+        assert!(read(&whole).is_ok());
+        for place in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << (place % 8);
+            assert!(read(&bytes).is_err(), "byte {place}");
+        }
+        for length in (0..whole.len()).step_by(13) {
+            assert!(read(&whole[..length]).is_err(), "length {length}");
+        }
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let problem = open(&path).unwrap_err().to_string();
+        assert!(problem.contains("delete the file"), "{problem}");
+    }
+
+    #[test]
+    fn a_hostile_file_with_a_right_checksum_ends_in_an_error_or_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.index");
+        let (_, all) = saved(&path);
+        let mut whole = std::fs::read(&path).unwrap();
+        whole.truncate(whole.len() - CHECKSUM_BYTES);
+        let digest = key_digest("key", &HnswConfig::default());
+        let mut refused = 0;
+        for place in (MAGIC.len() + digest.len())..whole.len() {
+            let mut content = whole.clone();
+            content[place] = !content[place];
+            match content_of(&sealed(content), &digest).and_then(Content::index) {
+                Err(_) => refused += 1,
+                // What passes must be harmless: a search ends and finds what can be found.
+                Ok(index) if place % 16 == 0 => {
+                    let found = index.search(&all[0], 10, &|_| true);
+                    assert_eq!(found.len(), 10.min(index.len()));
+                }
+                Ok(_) => {}
+            }
+        }
+        assert!(refused > whole.len() / 2);
+        whole.push(0);
+        let long = content_of(&sealed(whole), &digest).and_then(Content::index);
+        assert_eq!(long.err(), Some("it is too long"));
+    }
+
+    #[test]
+    fn counts_beyond_the_file_allocate_nothing() {
+        let digest = key_digest("key", &HnswConfig::default());
+        for counts in [[u64::MAX; 8], [1 << 40; 8], [1 << 62; 8]] {
+            let mut content = MAGIC.to_vec();
+            content.extend_from_slice(&digest);
+            content.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
+            let read = content_of(&sealed(content), &digest).and_then(Content::index);
+            assert_eq!(read.err(), Some("a count is too large"));
+        }
+    }
+}
