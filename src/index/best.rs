@@ -34,6 +34,11 @@ impl Best {
         similarity > self.threshold
     }
 
+    /// The same where offers come in any order.
+    pub(super) fn may_take(&self, similarity: f32) -> bool {
+        similarity >= self.threshold
+    }
+
     pub(super) fn offer(&mut self, position: usize, similarity: f32) {
         if similarity < self.threshold || self.k == 0 {
             return;

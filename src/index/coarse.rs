@@ -64,6 +64,21 @@ impl Coarse {
         self.sizes.push([scale, error]);
     }
 
+    /// Similarities of some rows to the query up to a factor, appended to `products`.
+    #[inline(always)]
+    pub(super) fn products(&self, query: &CoarseQuery, rows: &[u32], products: &mut Vec<f32>) {
+        for row in rows {
+            products.push(self.product(query, *row as usize));
+        }
+    }
+
+    /// The similarity of a row to the query up to a factor that is the same for all rows.
+    #[inline(always)]
+    pub(super) fn product(&self, query: &CoarseQuery, row: usize) -> f32 {
+        let values = &self.rows[row * self.dim..][..self.dim];
+        product(&query.values, values) as f32 * self.sizes[row][0]
+    }
+
     pub(super) fn len(&self) -> usize {
         self.sizes.len()
     }

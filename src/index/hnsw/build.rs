@@ -8,13 +8,15 @@
 use super::HnswConfig;
 use super::graph::{Graph, Layer, Members};
 use super::reach::all_within_reach;
-use super::rows::{BLOCK, Rows};
+use super::rows::Rows;
 use crate::index::Error;
 use hnsw_rs::prelude::{Distance, Hnsw};
 use std::cmp::{Ordering, Reverse};
 
 /// What hnsw_rs can hold; it crashes on fewer and on more.
 const LAYERS: usize = 16;
+/// Components that are compared at once.
+const BLOCK: usize = 16;
 
 /// Builds the graph of `vectors`, position by position.
 pub(super) fn build(dim: usize, vectors: &[&[f32]], config: &HnswConfig) -> Result<Graph, Error> {
@@ -152,6 +154,6 @@ impl pulp::WithSimd for Squares<'_> {
             }
         }
         let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b));
-        super::rows::total(sums) + rest.sum::<f32>()
+        sums.iter().sum::<f32>() + rest.sum::<f32>()
     }
 }

@@ -7,6 +7,7 @@
 
 use super::rows::Rows;
 use super::walk::Scratch;
+use crate::index::coarse::Coarse;
 use std::sync::{Mutex, PoisonError};
 
 /// Links among the nodes of one layer.
@@ -102,6 +103,8 @@ impl Members {
 #[derive(Debug)]
 pub(super) struct Graph {
     pub(super) rows: Rows, // [nodes, dim]
+    /// The same in eight bits: what a walk compares.
+    pub(super) coarse: Coarse,
     pub(super) members: Members,
     /// The one of all nodes first. None when there are no nodes.
     pub(super) layers: Vec<Layer>,
@@ -111,8 +114,11 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(rows: Rows, members: Members, layers: Vec<Layer>) -> Self {
+        let mut coarse = Coarse::new(rows.dim());
+        (0..rows.len()).for_each(|node| coarse.push(rows.vector(node)));
         Self {
             rows,
+            coarse,
             members,
             layers,
             idle: Mutex::default(),

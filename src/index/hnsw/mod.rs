@@ -93,7 +93,7 @@ pub struct HnswIndex {
 }
 
 impl HnswIndex {
-    /// A graph of `embeddings`, in their order. Slow: about a minute for 100,000.
+    /// A graph of `embeddings`, in their order. Slow: minutes for 100,000.
     ///
     /// # Errors
     /// When one has another number of components than `dim`, when a setting is out of range, or when
