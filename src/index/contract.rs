@@ -35,6 +35,10 @@ fn hnsw(dim: usize, all: &[Embedding]) -> Box<dyn Index> {
     Box::new(HnswIndex::build(dim, all, &quick()).unwrap())
 }
 
+fn walked_hnsw(dim: usize, all: &[Embedding]) -> Box<dyn Index> {
+    Box::new(HnswIndex::build(dim, all, &quick()).unwrap().walking())
+}
+
 fn segmented(dim: usize, all: &[Embedding]) -> Box<dyn Index> {
     Box::new(Segmented::build(dim, all, config_of_small_graphs()).unwrap())
 }
@@ -42,7 +46,7 @@ fn segmented(dim: usize, all: &[Embedding]) -> Box<dyn Index> {
 /// Few vectors need no long search for links.
 fn quick() -> HnswConfig {
     HnswConfig {
-        ef_construction: 64,
+        ef_construction: 48,
         ..HnswConfig::default()
     }
 }
@@ -318,6 +322,7 @@ macro_rules! contract {
 
 contract!(of_exact, exact, 1.0);
 contract!(of_hnsw, hnsw, 0.99);
+contract!(of_walked_hnsw, walked_hnsw, 0.99);
 contract!(of_segmented, segmented, 0.99);
 
 /// Nearly equal vectors are nodes of their own and crowd each other's lists: a graph then misses
@@ -336,7 +341,7 @@ fn near_copies_hide_no_other() {
         minimum_recall: 0.9,
         ..HnswConfig::default()
     };
-    let index = HnswIndex::build(16, &vectors, &config).unwrap();
+    let index = HnswIndex::build(16, &vectors, &config).unwrap().walking();
     for (place, other) in others.iter().enumerate().skip(1) {
         let found = index.search(other, 1, &|_| true);
         assert_eq!(positions(&found), [2_000 + place]);

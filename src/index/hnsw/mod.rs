@@ -18,7 +18,7 @@ use super::best::Best;
 use super::{Error, ExactIndex, Index, Neighbour, check_dim};
 use crate::embedding::Embedding;
 use graph::Graph;
-use nearest::Question;
+use nearest::{Question, WALK_COST};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -85,6 +85,8 @@ pub struct HnswIndex {
     dim: usize,
     ef: usize,
     recall: f64,
+    /// What a comparison of a walk costs: small graphs are scanned, for that is cheaper.
+    walk_cost: f64,
     graph: Arc<Graph>,
     /// Of the vectors in the graph, which were removed.
     removed: Vec<bool>,
@@ -142,6 +144,7 @@ impl HnswIndex {
             dim,
             ef,
             recall,
+            walk_cost: WALK_COST,
             removed: vec![false; graph.members.len()],
             removed_count: 0,
             graph: Arc::new(graph),
@@ -162,6 +165,13 @@ impl HnswIndex {
     /// Number of vectors beside the graph, the removed among them too.
     pub fn fresh(&self) -> usize {
         self.fresh.next()
+    }
+
+    /// Walks even where a scan is cheaper, so that tests of small graphs see walks.
+    #[cfg(test)]
+    pub(super) fn walking(mut self) -> Self {
+        self.walk_cost = 0.0;
+        self
     }
 
     pub(super) fn next(&self) -> usize {
@@ -223,6 +233,7 @@ impl Index for HnswIndex {
             k: k.min(in_graph - self.removed_count),
             ef: self.ef.max(k),
             accepts: &|position| !self.removed[position] && keep(position),
+            walk_cost: self.walk_cost,
         };
         if question.k > 0 {
             self.graph.offer_nearest(&question, &mut best);

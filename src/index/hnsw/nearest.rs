@@ -15,7 +15,7 @@ const SAMPLE: usize = 128;
 const COMPARED_PER_KEPT: f64 = 12.0;
 /// What things cost, in nanoseconds for vectors of one to four hundred components: only their
 /// ratios matter. A vector that a walk compares has to come from memory first.
-const WALK_COST: f64 = 60.0;
+pub(super) const WALK_COST: f64 = 60.0;
 const BOUND_COST: f64 = 12.0;
 const COMPARE_COST: f64 = 100.0;
 const ASK_COST: f64 = 2.0;
@@ -28,6 +28,7 @@ pub(super) struct Question<'a> {
     pub(super) k: usize,
     pub(super) ef: usize,
     pub(super) accepts: &'a dyn Fn(usize) -> bool,
+    pub(super) walk_cost: f64,
 }
 
 impl Graph {
@@ -42,7 +43,7 @@ impl Graph {
     fn walk(&self, question: &Question<'_>, best: &mut Best) -> bool {
         let share = self.share_accepted(question.accepts);
         let scan_cost = self.members.len() as f64 * cost_of_scanning(share);
-        let expected = question.ef as f64 / share * COMPARED_PER_KEPT * WALK_COST;
+        let expected = question.ef as f64 / share * COMPARED_PER_KEPT * question.walk_cost;
         if expected > scan_cost {
             return false;
         }
@@ -51,7 +52,7 @@ impl Graph {
             query: question.query,
             ef: question.ef,
             accepts: &|node| self.members.of(node).any(question.accepts),
-            budget: (scan_cost / WALK_COST) as usize,
+            budget: (scan_cost / question.walk_cost) as usize,
         };
         let found = walk.run().unwrap_or_default();
         let mut offers = Vec::with_capacity(found.len());

@@ -4,7 +4,7 @@
 //! serve. What counts is similarity: another vector that is as near is no miss.
 
 use super::graph::Graph;
-use super::nearest::Question;
+use super::nearest::{Question, WALK_COST};
 use crate::embedding::Embedding;
 use crate::index::best::Best;
 use crate::random::Random;
@@ -60,6 +60,7 @@ fn recall_of(graph: &Graph, query: &[f32], k: usize, ef: usize) -> f64 {
         k: k.min(graph.members.len()),
         ef,
         accepts: &|_| true,
+        walk_cost: WALK_COST,
     };
     let (mut found, mut truth) = (Best::new(question.k), Best::new(question.k));
     graph.offer_nearest(&question, &mut found);
