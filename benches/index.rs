@@ -210,15 +210,17 @@ fn plain_hnsw(embeddings: &[Embedding]) -> Hnsw<'static, f32, DistL2> {
 }
 
 /// In a process of its own: the time and memory of opening a file.
-fn open_alone(path: &Path) -> Option<Cost> {
+fn open_alone(path: &Path, dim: usize) -> Option<Cost> {
     let program = std::env::current_exe().ok()?;
-    let output = Command::new(program).arg("open").arg(path).output().ok()?;
+    let mut command = Command::new(program);
+    command.arg("open").arg(path).arg(dim.to_string());
+    let output = command.output().ok()?;
     serde_json::from_slice(&output.stdout).ok()
 }
 
 #[allow(clippy::print_stdout)]
-fn open_and_report(path: &Path) {
-    let opened = costed(1, || HnswIndex::open(path, KEY, &config()));
+fn open_and_report(path: &Path, dim: usize) {
+    let opened = costed(1, || HnswIndex::open(path, KEY, dim, &config()));
     let (Ok(Some(index)), cost) = opened else {
         return;
     };
@@ -296,7 +298,7 @@ fn measure(sheet: &mut Sheet, count: usize, dim: usize) -> (Option<f64>, Option<
     frozen
         .save(&path, KEY, &config())
         .expect("the folder takes files");
-    let opened = open_alone(&path);
+    let opened = open_alone(&path, dim);
     cost.bytes = opened.as_ref().map_or(f64::NAN, |cost| cost.bytes);
     write_files(folder.path(), &corpus).expect("the folder takes files");
     let started = Peers::start(folder.path(), dim);
@@ -421,7 +423,10 @@ fn sizes() -> Vec<(usize, usize)> {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(place) = arguments.iter().position(|argument| argument == "open") {
-        return open_and_report(Path::new(&arguments[place + 1]));
+        let dim = arguments[place + 2]
+            .parse()
+            .expect("the number of components");
+        return open_and_report(Path::new(&arguments[place + 1]), dim);
     }
     let config = config();
     let mut sheet = Sheet::new("Approximate search");

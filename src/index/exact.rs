@@ -104,7 +104,7 @@ impl Index for ExactIndex {
     }
 
     fn remove(&mut self, position: usize) -> bool {
-        let is_live = position < self.next() && !self.coarse.is_hidden(position);
+        let is_live = self.live(position).is_some();
         if is_live {
             self.coarse.hide(position);
             self.removed += 1;

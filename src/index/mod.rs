@@ -120,7 +120,8 @@ pub trait Index: Send + Sync {
 
     /// The `k` nearest vectors whose position `keep` accepts, nearest first, ties by position.
     ///
-    /// Fewer than `k` only when `keep` accepts fewer.
+    /// Fewer than `k` only when `keep` accepts fewer. It may be asked about a position more than once
+    /// and must answer alike.
     ///
     /// # Panics
     /// When the query has another number of components than the index: it comes from another model.

@@ -196,8 +196,13 @@ impl Segmented {
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or belongs to other vectors or settings.
-    pub fn open(path: &Path, key: &str, config: SegmentedConfig) -> Result<Option<Self>, Error> {
-        let part = HnswIndex::open(path, key, &config.hnsw)?;
+    pub fn open(
+        path: &Path,
+        key: &str,
+        dim: usize,
+        config: SegmentedConfig,
+    ) -> Result<Option<Self>, Error> {
+        let part = HnswIndex::open(path, key, dim, &config.hnsw)?;
         Ok(part.map(|part| Self {
             config,
             positions: (0..part.next()).collect(),
@@ -381,7 +386,7 @@ mod tests {
         index.remove(0);
         let rebuilt = index.rebuild().unwrap();
         assert_eq!(rebuilt.save(&path, "key"), Ok(true));
-        let again = Segmented::open(&path, "key", config()).unwrap().unwrap();
+        let again = Segmented::open(&path, "key", 8, config()).unwrap().unwrap();
         assert_eq!(again.search(&all[1], 1, &|_| true)[0].position, 0);
         assert_eq!(again.len(), 199);
         let few = Segmented::build(8, &all[..9], config()).unwrap();

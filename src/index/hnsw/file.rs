@@ -38,11 +38,17 @@ impl HnswIndex {
         })
     }
 
-    /// Reads what `save` wrote with the same key and settings. `None` when there is no file.
+    /// Reads what `save` wrote with the same key and settings, for vectors of `dim` components.
+    /// `None` when there is no file.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or belongs to other vectors or settings.
-    pub fn open(path: &Path, key: &str, config: &HnswConfig) -> Result<Option<Self>, Error> {
+    pub fn open(
+        path: &Path,
+        key: &str,
+        dim: usize,
+        config: &HnswConfig,
+    ) -> Result<Option<Self>, Error> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -53,7 +59,8 @@ impl HnswIndex {
                 });
             }
         };
-        let read = content_of(&bytes, &key_digest(key, config)).and_then(Content::index);
+        let read =
+            content_of(&bytes, &key_digest(key, config)).and_then(|content| content.index(dim));
         read.map(Some).map_err(|problem| Error::Unusable {
             path: path.to_owned(),
             problem,
@@ -151,8 +158,10 @@ fn content_of<'a>(bytes: &'a [u8], key: &[u8]) -> Result<Content<'a>, Problem> {
 struct Content<'a>(&'a [u8]);
 
 impl<'a> Content<'a> {
-    fn index(mut self) -> Result<HnswIndex, Problem> {
-        let dim = self.count()?;
+    fn index(mut self, dim: usize) -> Result<HnswIndex, Problem> {
+        if self.count()? != dim {
+            return Err("its vectors are of another model");
+        }
         let ef = self.count()?;
         let recall = f64::from_bits(self.count()? as u64);
         let [nodes, positions, layers] = [self.count()?, self.count()?, self.count()?];
@@ -293,7 +302,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Option<HnswIndex>, Error> {
-        HnswIndex::open(path, "key", &HnswConfig::default())
+        HnswIndex::open(path, "key", 5, &HnswConfig::default())
     }
 
     /// With a checksum that fits: as a hostile writer would.
@@ -334,7 +343,7 @@ mod tests {
         let path = folder.path().join("all.index");
         assert!(open(&path).unwrap().is_none());
         saved(&path);
-        let problem = HnswIndex::open(&path, "other", &HnswConfig::default()).unwrap_err();
+        let problem = HnswIndex::open(&path, "other", 5, &HnswConfig::default()).unwrap_err();
         assert!(
             problem
                 .to_string()
@@ -344,7 +353,8 @@ mod tests {
             connections: 20,
             ..HnswConfig::default()
         };
-        assert!(HnswIndex::open(&path, "key", &config).is_err());
+        assert!(HnswIndex::open(&path, "key", 5, &config).is_err());
+        assert!(HnswIndex::open(&path, "key", 6, &HnswConfig::default()).is_err());
     }
 
     #[test]
@@ -354,7 +364,7 @@ mod tests {
         saved(&path);
         let whole = std::fs::read(&path).unwrap();
         let digest = key_digest("key", &HnswConfig::default());
-        let read = |bytes: &[u8]| content_of(bytes, &digest).and_then(Content::index);
+        let read = |bytes: &[u8]| content_of(bytes, &digest).and_then(|content| content.index(5));
         assert!(read(&whole).is_ok());
         for place in 0..whole.len() {
             let mut bytes = whole.clone();
@@ -381,7 +391,7 @@ mod tests {
         for place in (MAGIC.len() + digest.len())..whole.len() {
             let mut content = whole.clone();
             content[place] = !content[place];
-            match content_of(&sealed(content), &digest).and_then(Content::index) {
+            match content_of(&sealed(content), &digest).and_then(|content| content.index(5)) {
                 Err(_) => refused += 1,
                 // What passes must be harmless: a search ends and finds what can be found.
                 Ok(index) if place % 16 == 0 => {
@@ -394,18 +404,19 @@ mod tests {
         }
         assert!(refused > whole.len() / 2);
         whole.push(0);
-        let long = content_of(&sealed(whole), &digest).and_then(Content::index);
+        let long = content_of(&sealed(whole), &digest).and_then(|content| content.index(5));
         assert_eq!(long.err(), Some("it is too long"));
     }
 
     #[test]
     fn counts_beyond_the_file_allocate_nothing() {
         let digest = key_digest("key", &HnswConfig::default());
-        for counts in [[u64::MAX; 8], [1 << 40; 8], [1 << 62; 8]] {
+        for counts in [[u64::MAX; 7], [1 << 40; 7], [1 << 62; 7]] {
             let mut content = MAGIC.to_vec();
             content.extend_from_slice(&digest);
+            write_count(&mut content, 5);
             content.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
-            let read = content_of(&sealed(content), &digest).and_then(Content::index);
+            let read = content_of(&sealed(content), &digest).and_then(|content| content.index(5));
             assert_eq!(read.err(), Some("a count is too large"));
         }
     }
