@@ -51,6 +51,7 @@ pub(crate) fn open() -> Engine {
         model: String::new(),
         variant_similarity: 0.9,
         max_k: 1000,
+        index: netkin::index::SegmentedConfig::default(),
     };
     let data = shipped().join("target/bench-data");
     Engine::open(config, Limits::default(), &data, &|_, _| {}).expect("the assets are whole")

@@ -42,6 +42,9 @@ pub(super) async fn follow(state: State, store: Store, url: String) {
             tracing::warn!(%error, "database not followed; answers come from memory");
         }
         is_reached = followed.is_ok();
+        if let Ok(opened) = state.opened() {
+            opened.engine.rebuild_if_due();
+        }
         metrics::gauge!("netkin_store_up").set(f64::from(u8::from(is_reached)));
     }
 }

@@ -309,6 +309,7 @@ mod tests {
             model: String::new(),
             variant_similarity: 0.8,
             max_k: 10,
+            index: crate::index::SegmentedConfig::default(),
         };
         Engine::from_parts(parts, config, Limits::default(), &|_, _| {})
             .unwrap()

@@ -46,7 +46,7 @@ pub use viewer::Viewer;
 use crate::corpus::Corpus;
 use crate::embedding::Embedding;
 use crate::import::{Limits, RawGraph};
-use crate::index::Index;
+use crate::index::{Index, SegmentedConfig};
 use crate::model::Encoder;
 use additions::Additions;
 use facts::Facts;
@@ -68,6 +68,8 @@ pub struct Config {
     pub variant_similarity: f32,
     /// Most hits of one search.
     pub max_k: usize,
+    /// How entries that users add are searched.
+    pub index: SegmentedConfig,
 }
 
 /// Answers questions about one corpus with one model.

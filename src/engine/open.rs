@@ -7,7 +7,7 @@ use super::{Config, Engine, Error, read};
 use crate::corpus::{Corpus, Entry};
 use crate::embedding::Embedding;
 use crate::import::{Limits, RawGraph};
-use crate::index::ExactIndex;
+use crate::index::{self, ExactIndex};
 use crate::model::Encoder;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -83,16 +83,18 @@ impl Engine {
     ) -> Result<Self, Error> {
         let embeddings = embeddings(&parts, &limits, progress)?;
         let dim = parts.encoder.dim();
-        let index = ExactIndex::build(dim, &embeddings).map_err(|error| Error::Encode {
+        let refused = |error: index::Error| Error::Encode {
             name: "the corpus".to_owned(),
             reason: error.to_string(),
-        })?;
+        };
+        let index = ExactIndex::build(dim, &embeddings).map_err(refused)?;
+        let additions = Additions::new(dim, &config.index).map_err(refused)?;
         let entries = parts.corpus.entries();
         Ok(Self {
             positions: positions(entries),
             known: entries.iter().map(|_| OnceLock::new()).collect(),
             index: Box::new(index),
-            additions: Additions::new(dim),
+            additions,
             embeddings,
             corpus: parts.corpus,
             encoder: parts.encoder,

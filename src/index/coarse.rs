@@ -11,6 +11,9 @@ const VECTOR_LARGEST: f32 = 127.0;
 /// What no sum of products may exceed, so that it fits in 32 bits.
 const SUM_LARGEST: f32 = (1u32 << 30) as f32;
 
+/// Scale and error of a row that no search finds.
+const HIDDEN: [f32; 2] = [0.0, f32::NEG_INFINITY];
+
 /// Rows of rounded vectors.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Coarse {
@@ -59,6 +62,34 @@ impl Coarse {
         let rounded = self.rows[start..].iter();
         let error = error(vector, rounded.map(|value| f32::from(*value) * scale));
         self.sizes.push([scale, error]);
+    }
+
+    /// Similarities of some rows to the query up to a factor, appended to `products`.
+    #[inline(always)]
+    pub(super) fn products(&self, query: &CoarseQuery, rows: &[u32], products: &mut Vec<f32>) {
+        for row in rows {
+            products.push(self.product(query, *row as usize));
+        }
+    }
+
+    /// The similarity of a row to the query up to a factor that is the same for all rows.
+    #[inline(always)]
+    pub(super) fn product(&self, query: &CoarseQuery, row: usize) -> f32 {
+        let values = &self.rows[row * self.dim..][..self.dim];
+        product(&query.values, values) as f32 * self.sizes[row][0]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Takes a row out of every search: its bound becomes less than any similarity.
+    pub(super) fn hide(&mut self, row: usize) {
+        self.sizes[row] = HIDDEN;
+    }
+
+    pub(super) fn is_hidden(&self, row: usize) -> bool {
+        self.sizes[row] == HIDDEN
     }
 
     /// For the rows from `first` on, numbers that their similarities to the query cannot exceed.

@@ -4,11 +4,10 @@
 //! offered to a heap of the best `k`. The invariant: the answer is the first `k` of all accepted
 //! positions sorted by falling similarity, then rising position.
 
+use super::best::Best;
 use super::coarse::{Coarse, CoarseQuery};
-use super::{Error, Index, Neighbour};
-use crate::embedding::{Embedding, Similarity, dot};
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use super::{Error, Index, Neighbour, check_dim};
+use crate::embedding::{Embedding, dot};
 
 /// Vectors whose bounds are worked out before any of them is compared in full.
 const ROWS_AT_ONCE: usize = 64;
@@ -18,7 +17,9 @@ const ROWS_AT_ONCE: usize = 64;
 pub struct ExactIndex {
     dim: usize,
     values: Vec<f32>, // [vectors, dim]
+    /// The removed have a bound below every similarity, so that a scan passes over them for nothing.
     coarse: Coarse,
+    removed: usize,
 }
 
 impl ExactIndex {
@@ -28,6 +29,7 @@ impl ExactIndex {
             dim,
             values: Vec::new(),
             coarse: Coarse::new(dim),
+            removed: 0,
         }
     }
 
@@ -46,55 +48,74 @@ impl ExactIndex {
         Ok(index)
     }
 
-    /// Appends a vector and returns its position.
-    ///
-    /// # Errors
-    /// When it has another number of components.
-    pub fn insert(&mut self, embedding: &Embedding) -> Result<usize, Error> {
-        let position = self.len();
-        if embedding.dim() != self.dim {
-            return Err(Error::Dim {
-                position,
-                found: embedding.dim(),
-                expected: self.dim,
-            });
-        }
-        self.values.extend_from_slice(embedding.as_slice());
-        self.coarse.push(embedding.as_slice());
-        Ok(position)
+    /// Number of vectors that ever were inserted: the next position.
+    pub(super) fn next(&self) -> usize {
+        self.coarse.len()
     }
 
-    /// The vector at `position`.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn embedding(&self, position: usize) -> Embedding {
-        Embedding::of_unit(self.vector(position))
+    pub(super) fn push(&mut self, vector: &[f32]) {
+        self.values.extend_from_slice(vector);
+        self.coarse.push(vector);
     }
 
-    fn vector(&self, position: usize) -> &[f32] {
+    /// The vector at `position`, unless it was removed.
+    pub(super) fn live(&self, position: usize) -> Option<&[f32]> {
+        let is_live = position < self.next() && !self.coarse.is_hidden(position);
+        is_live.then(|| self.vector(position))
+    }
+
+    /// Offers what a search would find, each position moved up by `first`.
+    pub(super) fn offer_nearest(
+        &self,
+        query: &[f32],
+        keep: &dyn Fn(usize) -> bool,
+        first: usize,
+        best: &mut Best,
+    ) {
+        pulp::Arch::new().dispatch(Scan {
+            index: self,
+            query,
+            keep,
+            first,
+            best,
+        });
+    }
+
+    /// The vector at `position`, removed or not.
+    pub(super) fn vector(&self, position: usize) -> &[f32] {
         &self.values[position * self.dim..][..self.dim]
     }
 }
 
 impl Index for ExactIndex {
     fn len(&self) -> usize {
-        self.values.len().checked_div(self.dim).unwrap_or(0)
+        self.next() - self.removed
     }
 
     fn dim(&self) -> usize {
         self.dim
     }
 
+    fn insert(&mut self, embedding: &Embedding) -> Result<usize, Error> {
+        let position = self.next();
+        check_dim(position, embedding, self.dim)?;
+        self.push(embedding.as_slice());
+        Ok(position)
+    }
+
+    fn remove(&mut self, position: usize) -> bool {
+        let is_live = self.live(position).is_some();
+        if is_live {
+            self.coarse.hide(position);
+            self.removed += 1;
+        }
+        is_live
+    }
+
     fn search(&self, query: &Embedding, k: usize, keep: &dyn Fn(usize) -> bool) -> Vec<Neighbour> {
         assert_eq!(query.dim(), self.dim, "query of another model");
         let mut best = Best::new(k.min(self.len()));
-        pulp::Arch::new().dispatch(Scan {
-            index: self,
-            query: query.as_slice(),
-            keep,
-            best: &mut best,
-        });
+        self.offer_nearest(query.as_slice(), keep, 0, &mut best);
         best.into_neighbours()
     }
 }
@@ -105,6 +126,8 @@ struct Scan<'a> {
     index: &'a ExactIndex,
     query: &'a [f32],
     keep: &'a dyn Fn(usize) -> bool,
+    /// Position of the first vector.
+    first: usize,
     best: &'a mut Best,
 }
 
@@ -117,92 +140,18 @@ impl pulp::WithSimd for Scan<'_> {
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let coarse = CoarseQuery::new(self.query);
         let mut bounds = [0.0; ROWS_AT_ONCE];
-        let count = self.index.len();
+        let count = self.index.next();
         for first in (0..count).step_by(ROWS_AT_ONCE) {
             let bounds = &mut bounds[..ROWS_AT_ONCE.min(count - first)];
             self.index.coarse.upper_bounds(&coarse, first, bounds);
             for (position, bound) in (first..).zip(bounds) {
                 // A filter that admits few is cheaper to ask than a vector is to compare.
-                if self.best.would_take(*bound) && (self.keep)(position) {
+                if self.best.would_take(*bound) && (self.keep)(self.first + position) {
                     let similarity = dot(self.query, self.index.vector(position));
-                    self.best.offer(position, similarity);
+                    self.best.offer(self.first + position, similarity);
                 }
             }
         }
-    }
-}
-
-/// The best `k` seen so far; the worst of them on top.
-struct Best {
-    k: usize,
-    heap: BinaryHeap<Reverse<Candidate>>,
-    threshold: f32,
-}
-
-impl Best {
-    fn new(k: usize) -> Self {
-        Self {
-            k,
-            heap: BinaryHeap::with_capacity(k + 1),
-            threshold: if k == 0 {
-                f32::INFINITY
-            } else {
-                f32::NEG_INFINITY
-            },
-        }
-    }
-
-    /// Positions are offered in rising order, so an equal similarity comes too late.
-    fn would_take(&self, similarity: f32) -> bool {
-        similarity > self.threshold
-    }
-
-    fn offer(&mut self, position: usize, similarity: f32) {
-        if !self.would_take(similarity) {
-            return;
-        }
-        self.heap.push(Reverse(Candidate {
-            similarity: Similarity::clamped(similarity),
-            position,
-        }));
-        if self.heap.len() > self.k {
-            self.heap.pop();
-        }
-        if let (true, Some(Reverse(worst))) = (self.heap.len() == self.k, self.heap.peek()) {
-            self.threshold = worst.similarity.value();
-        }
-    }
-
-    fn into_neighbours(self) -> Vec<Neighbour> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|Reverse(candidate)| Neighbour {
-                position: candidate.position,
-                similarity: candidate.similarity,
-            })
-            .collect()
-    }
-}
-
-/// Greater is nearer, or as near and earlier.
-#[derive(PartialEq, Eq)]
-struct Candidate {
-    similarity: Similarity,
-    position: usize,
-}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.similarity
-            .cmp(&other.similarity)
-            .then(other.position.cmp(&self.position))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 
@@ -210,6 +159,7 @@ impl PartialOrd for Candidate {
 mod tests {
     use super::*;
     use crate::random::Random;
+    use std::cmp::Reverse;
 
     fn embeddings(count: usize, dim: usize) -> Vec<Embedding> {
         let mut random = Random::new(7);

@@ -134,6 +134,65 @@ fn a_stream_says_what_became_of_each_line_and_comes_back_from_an_export() {
 }
 
 #[test]
+fn many_entries_are_searched_in_a_graph_that_is_built_meanwhile() {
+    let settings = [
+        ("NETKIN_ENGINE_INDEX_EXACT_BELOW", "100"),
+        ("NETKIN_LOG_FILTER", "info"),
+    ];
+    let server = Server::start(&settings);
+    server.json("PUT", "/v1/collections/team", "", &json!({}));
+    let lines: String = (0..400)
+        .map(|number| json!({"id": cell(number)}).to_string() + "\n")
+        .collect();
+    let told = stream(&server, "team", &lines);
+    let mut ids: Vec<&str> = told.iter().filter_map(|line| line["id"].as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let since = std::time::Instant::now();
+    while !server.log().contains("index is rebuilt and serves") {
+        assert!(since.elapsed().as_secs() < 60, "{}", server.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let search = |id: &str| {
+        server
+            .json(
+                "POST",
+                "/v1/search",
+                "",
+                &json!({"id": id, "collection": "team"}),
+            )
+            .json()
+    };
+    for id in &ids {
+        assert_eq!(search(id)["hits"][0]["id"], *id);
+    }
+    // What is removed from a graph is gone, what is added to it is there.
+    for id in &ids[..20] {
+        server.json("DELETE", &format!("/v1/architectures/{id}"), "", &json!({}));
+    }
+    let all = search(ids[30]).to_string();
+    assert!(ids[..20].iter().all(|id| !all.contains(id)));
+    let fresh = server
+        .json(
+            "POST",
+            "/v1/architectures?collection=team",
+            "",
+            &json!({"id": cell(500)}),
+        )
+        .json();
+    assert_eq!(
+        search(fresh["id"].as_str().unwrap())["hits"][0]["id"],
+        fresh["id"]
+    );
+    assert!(
+        server
+            .get("/metrics")
+            .body
+            .contains("netkin_index_recall 1")
+    );
+}
+
+#[test]
 fn a_stream_of_the_wrong_kind_or_to_nowhere_is_refused_as_a_whole() {
     let server = with_collections(&["team"]);
     let send = |collection: &str, headers: &str| {

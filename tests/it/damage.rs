@@ -97,6 +97,7 @@ fn damaged_files_are_described_or_refused() {
         model: String::new(),
         variant_similarity: 0.8,
         max_k: 10,
+        index: netkin::index::SegmentedConfig::default(),
     };
     let state = release.path().join("state");
     let engine = Engine::open(config, Limits::default(), &state, &|_, _| {}).unwrap();

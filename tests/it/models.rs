@@ -12,6 +12,7 @@ fn models(release: &Release, pinned: &str) -> Models {
         model: pinned.to_owned(),
         variant_similarity: 0.8,
         max_k: 10,
+        index: netkin::index::SegmentedConfig::default(),
     };
     Models::open(config, Limits::default(), &release.path().join("state")).unwrap()
 }

@@ -18,6 +18,7 @@ fn engine(state: &Path) -> Engine {
         model: String::new(),
         variant_similarity: 0.9,
         max_k: 100,
+        index: netkin::index::SegmentedConfig::default(),
     };
     Engine::open(config, Limits::default(), state, &|_, _| {}).unwrap()
 }

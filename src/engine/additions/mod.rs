@@ -4,16 +4,18 @@
 //! the index for as long as it is there, and rows are put and removed with their vectors in one step.
 
 mod follow;
+mod rebuild;
 mod row;
 
 pub(super) use row::Row;
 
 use super::{Error, Viewer};
 use crate::embedding::Embedding;
-use crate::index::{ExactIndex, Index, Neighbour};
+use crate::index::{self, Index, Neighbour, Segmented, SegmentedConfig};
+use rebuild::Rebuilding;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What was added, for one model.
 pub(super) struct Additions {
@@ -22,13 +24,14 @@ pub(super) struct Additions {
     cursor: tokio::sync::Mutex<i64>,
     /// Grows whenever an answer may have become another one.
     revision: AtomicU64,
+    rebuilding: Rebuilding,
 }
 
 /// Rows by position, and where each id is.
 pub(super) struct Table {
-    rows: Vec<Option<Row>>,
+    rows: Vec<Option<Box<Row>>>,
     places: BTreeMap<Box<str>, usize>,
-    index: ExactIndex,
+    index: Segmented,
 }
 
 /// What became of an entry.
@@ -40,20 +43,29 @@ enum Step {
 }
 
 impl Additions {
-    pub(super) fn new(dim: usize) -> Self {
-        Self {
+    /// None yet, of embeddings of `dim` components.
+    ///
+    /// # Errors
+    /// When a setting of the index is out of its range.
+    pub(super) fn new(dim: usize, config: &SegmentedConfig) -> Result<Self, index::Error> {
+        Ok(Self {
             table: RwLock::new(Table {
                 rows: Vec::new(),
                 places: BTreeMap::new(),
-                index: ExactIndex::new(dim),
+                index: Segmented::new(dim, config.clone())?,
             }),
             cursor: tokio::sync::Mutex::new(0),
             revision: AtomicU64::new(0),
-        }
+            rebuilding: Rebuilding::default(),
+        })
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Differs from every number that it had before anything changed.
@@ -65,7 +77,7 @@ impl Additions {
         if steps.is_empty() {
             return Ok(());
         }
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.write();
         // Within the lock: an answer under the old number was made of what was there before.
         self.revision.fetch_add(1, Ordering::AcqRel);
         steps.into_iter().try_for_each(|step| table.apply(step))
@@ -88,12 +100,13 @@ impl Table {
 
     /// The row at a position that `find`, `search` or `after` gave.
     pub(super) fn row(&self, position: usize) -> &Row {
-        self.rows[position].as_ref().expect("its id leads here")
+        self.rows[position].as_deref().expect("its id leads here")
     }
 
     /// The embedding of the row at such a position.
     pub(super) fn embedding(&self, position: usize) -> Embedding {
-        self.index.embedding(position)
+        let vector = self.index.vector(position);
+        Embedding::of_unit(vector.expect("a row has a vector"))
     }
 
     /// Rows whose ids come after `id`, by id.
@@ -110,28 +123,29 @@ impl Table {
         k: usize,
         keep: &dyn Fn(&Row) -> bool,
     ) -> Vec<Neighbour> {
-        let admits = |position: usize| self.rows[position].as_ref().is_some_and(keep);
+        let admits = |position: usize| self.rows[position].as_deref().is_some_and(keep);
         self.index.search(query, k, &admits)
     }
 
     fn apply(&mut self, step: Step) -> Result<(), Error> {
         match step {
-            Step::Put(row, embedding) => self.put(*row, &embedding)?,
+            Step::Put(row, embedding) => self.put(row, &embedding)?,
             Step::Describe(row) => {
                 if let Some(place) = self.places.get(&row.id) {
-                    self.rows[*place] = Some(*row);
+                    self.rows[*place] = Some(row);
                 }
             }
             Step::Remove(id) => {
                 if let Some(place) = self.places.remove(id.as_str()) {
                     self.rows[place] = None;
+                    self.index.remove(place);
                 }
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, row: Row, embedding: &Embedding) -> Result<(), Error> {
+    fn put(&mut self, row: Box<Row>, embedding: &Embedding) -> Result<(), Error> {
         if let Some(place) = self.places.get(&row.id) {
             self.rows[*place] = Some(row);
             return Ok(());
