@@ -209,6 +209,7 @@ impl State {
             metrics::gauge!("netkin_entries", "kind" => "corpus").set(corpus);
             metrics::gauge!("netkin_entries", "kind" => "added")
                 .set(engine.addition_count() as f64);
+            metrics::gauge!("netkin_index_recall").set(engine.recall());
         }
         for model in self.models() {
             let serves = matches!(model.state, ModelState::Serving { .. });
