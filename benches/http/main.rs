@@ -9,7 +9,7 @@ mod server;
 mod sheet;
 
 use hyper::body::Bytes;
-use load::{CONNECTIONS, Load, load};
+use load::{Load, load};
 use server::Server;
 use sheet::{Sheet, Times, row, verdict};
 use std::path::Path;
@@ -17,6 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const STARTS: usize = 5;
+/// What the others are compared with.
+const EMPTY: &str = "empty route";
+/// Connections at once.
+const CONNECTIONS: [usize; 2] = [32, 256];
 const ROUNDS: usize = 5;
 const STRETCH: Duration = Duration::from_millis(700);
 /// Entries that are asked about in turn.
@@ -107,11 +111,17 @@ struct Asked<'s> {
 }
 
 /// One stretch after another for each, after one that does not count.
-fn take_turns(asked: &[Asked<'_>]) -> Vec<Vec<Load>> {
+fn take_turns(asked: &[Asked<'_>], connections: usize) -> Vec<Vec<Load>> {
     let mut loads: Vec<Vec<Load>> = asked.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
         for (asked, loads) in asked.iter().zip(&mut loads) {
-            let load = load(asked.server.address, asked.path, &asked.bodies, STRETCH);
+            let Asked {
+                server,
+                path,
+                bodies,
+                ..
+            } = asked;
+            let load = load(server.address, path, bodies, connections, STRETCH);
             if round > 0 {
                 loads.push(load);
             }
@@ -141,7 +151,7 @@ fn load_section(served: &Served<'_>) -> Sheet {
     let server = served.start();
     server.time_to_ready();
     let asked = [
-        ("empty route", &empty, REMEMBERED),
+        (EMPTY, &empty, REMEMBERED),
         ("asked before", &server, REMEMBERED),
         ("searched anew", &server, ANEW),
     ];
@@ -151,10 +161,9 @@ fn load_section(served: &Served<'_>) -> Sheet {
         path,
         bodies: Arc::clone(&served.bodies),
     });
-    let loads = take_turns(&asked);
     let mut sheet = Sheet::new("HTTP: search by id");
     sheet.paragraph(&format!(
-        "`cargo bench --bench http`: {CONNECTIONS} keep-alive connections of a client on the same machine send\n\
+        "`cargo bench --bench http`: keep-alive connections of a client on the same machine send\n\
          `POST /v1/search` with the ids of {IDS} entries in turn, k = 10. The server keeps its\n\
          answer about a stored entry, so all but the first question about it cost no search; a filter that every entry\n\
          passes makes it search anew each time. The servers take turns, {ROUNDS} times {} ms each; the share is the median over the\n\
@@ -164,14 +173,16 @@ fn load_section(served: &Served<'_>) -> Sheet {
     ));
     let mut rows = Vec::new();
     let mut verdicts = Vec::new();
-    for (asked, measured) in asked.iter().zip(&loads) {
-        let (cells, share) = load_row(&asked.what, measured, &loads[0]);
-        rows.push(cells);
-        verdicts.push(format!(
-            "{} for {}",
-            verdict(share >= SHARE_BUDGET),
-            asked.what
-        ));
+    for connections in CONNECTIONS {
+        let loads = take_turns(&asked, connections);
+        for (asked, measured) in asked.iter().zip(&loads) {
+            let what = format!("{}, {connections} connections", asked.what);
+            let (cells, share) = load_row(&what, measured, &loads[0]);
+            rows.push(cells);
+            if asked.what != EMPTY {
+                verdicts.push(format!("{} for {what}", verdict(share >= SHARE_BUDGET)));
+            }
+        }
     }
     let header = [
         "what",
@@ -183,7 +194,7 @@ fn load_section(served: &Served<'_>) -> Sheet {
     sheet.table(&header, &rows);
     sheet.paragraph(&format!(
         "Budget: at least half of what the empty route answers ({}).",
-        verdicts[1..].join(", ")
+        verdicts.join(", ")
     ));
     sheet
 }

@@ -1,5 +1,8 @@
 //! Servers as processes of their own: `netkin serve`, and one with an empty route to compare with.
 
+// Every benchmark compiles this file and uses its own part of it.
+#![allow(dead_code)]
+
 use crate::sheet::process_mb;
 use axum::Json;
 use axum::routing::post;
@@ -24,10 +27,16 @@ pub(crate) struct Server {
 impl Server {
     /// `netkin serve` over `assets` with the settings it ships with; its log goes to a file.
     pub(crate) fn netkin(assets: &Path, data: &Path) -> Self {
+        Self::with_database(assets, data, "")
+    }
+
+    /// The same with its entries in the database at `url`; in a file below `data` without one.
+    pub(crate) fn with_database(assets: &Path, data: &Path, url: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netkin"));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.env("NETKIN_ENGINE_ASSETS_DIR", assets);
         command.env("NETKIN_DATA_DIR", data);
+        command.env("DATABASE_URL", url);
         Self::start(command)
     }
 

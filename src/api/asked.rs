@@ -208,13 +208,7 @@ impl Question {
     ) -> Result<(Query, SearchOptions), Failure> {
         let text =
             |own: Option<Text>, url: &Option<Text>| own.or_else(|| url.clone()).map(|text| text.0);
-        if url.k == Some(0) {
-            // Also where the JSON has a number of its own.
-            return Err(Failure::bad_request(
-                "k_out_of_range",
-                "`k` must be at least 1.",
-            ));
-        }
+        url.check()?;
         let count = |own: Option<Count>, url: Option<Count>| own.or(url).map(|count| count.0);
         let options = SearchOptions {
             k: self.k.or(url.k).unwrap_or(SearchOptions::default().k),
@@ -257,6 +251,17 @@ impl Question {
 }
 
 impl Options {
+    /// Refused also where the JSON has a number of its own.
+    ///
+    /// # Errors
+    /// When `k` is 0; the engine knows the most.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.k == Some(0) {
+            return Err(Failure::bad_request("k_out_of_range", "`k` must be at least 1."));
+        }
+        Ok(())
+    }
+
     /// How to search for a model that is the whole body.
     pub(super) fn read(&self, viewer: &Viewer) -> Result<SearchOptions, Failure> {
         let question = Question {

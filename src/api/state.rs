@@ -304,6 +304,7 @@ mod tests {
             corpus: Arc::new(Corpus::read(corpus.unwrap()).unwrap()),
             encoder: Box::new(TokenSetEncoder::unfitted(hashing::Config::default()).unwrap()),
             embeddings: vec![],
+            index: None,
         };
         let config = engine::Config {
             assets_dir: "".into(),

@@ -23,6 +23,8 @@ pub struct Parts {
     pub encoder: Box<dyn Encoder>,
     /// Files that may hold the embeddings of the corpus; the last one is written when none does.
     pub embeddings: Vec<PathBuf>,
+    /// Where the index of added entries is kept, if anywhere.
+    pub index: Option<PathBuf>,
 }
 
 impl Parts {
@@ -36,18 +38,21 @@ impl Parts {
         let model = folder.load()?;
         // Named by the model's bytes: what is kept must never pass for the embeddings of weights
         // that took the place of others under one version.
-        let kept = format!(
-            "{}-{}-{}.embeddings",
-            &corpus.checksum()[..16],
+        let model_name = format!(
+            "{}-{}",
             model.encoder.version().replace('/', "_"),
             &model.checksum[..16]
         );
+        let index =
+            data_dir.map(|folder| folder.join("indexes").join(format!("{model_name}.index")));
+        let kept = format!("{}-{model_name}.embeddings", &corpus.checksum()[..16]);
         let kept = data_dir.map(|folder| folder.join("embeddings").join(kept));
         let embeddings = std::iter::once(folder.path().join(EMBEDDINGS)).chain(kept);
         Ok(Self {
             corpus,
             encoder: model.encoder,
             embeddings: embeddings.collect(),
+            index,
         })
     }
 }
@@ -88,7 +93,7 @@ impl Engine {
             reason: error.to_string(),
         };
         let index = ExactIndex::build(dim, &embeddings).map_err(refused)?;
-        let additions = Additions::new(dim, &config.index).map_err(refused)?;
+        let additions = Additions::new(dim, &config.index, parts.index).map_err(refused)?;
         let entries = parts.corpus.entries();
         Ok(Self {
             positions: positions(entries),

@@ -3,6 +3,7 @@
 use crate::additions::NEW_CELL;
 use crate::server::{Reply, Server};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const NDJSON: &str = "content-type: application/x-ndjson\r\n";
 const OPERATIONS: [&str; 5] = [
@@ -133,6 +134,37 @@ fn a_stream_says_what_became_of_each_line_and_comes_back_from_an_export() {
     );
 }
 
+/// Waits until an index was built and no other one is.
+fn settled(server: &Server) {
+    let since = Instant::now();
+    let counts = || {
+        let log = server.log();
+        let count = |text: &str| log.matches(text).count();
+        (
+            count("index is rebuilt vectors"),
+            count("index is rebuilt and serves"),
+        )
+    };
+    loop {
+        let before = counts();
+        // Longer than it takes to see that another one is due.
+        std::thread::sleep(Duration::from_millis(800));
+        if before.0 > 0 && before.0 == before.1 && before == counts() {
+            return;
+        }
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "{}",
+            server.log()
+        );
+    }
+}
+
+fn search_in(server: &Server, id: &str) -> Value {
+    let body = json!({"id": id, "collection": "team"});
+    server.json("POST", "/v1/search", "", &body).json()
+}
+
 #[test]
 fn many_entries_are_searched_in_a_graph_that_is_built_meanwhile() {
     let settings = [
@@ -148,21 +180,8 @@ fn many_entries_are_searched_in_a_graph_that_is_built_meanwhile() {
     let mut ids: Vec<&str> = told.iter().filter_map(|line| line["id"].as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let since = std::time::Instant::now();
-    while !server.log().contains("index is rebuilt and serves") {
-        assert!(since.elapsed().as_secs() < 60, "{}", server.log());
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let search = |id: &str| {
-        server
-            .json(
-                "POST",
-                "/v1/search",
-                "",
-                &json!({"id": id, "collection": "team"}),
-            )
-            .json()
-    };
+    settled(&server);
+    let search = |id: &str| search_in(&server, id);
     for id in &ids {
         assert_eq!(search(id)["hits"][0]["id"], *id);
     }
@@ -189,6 +208,43 @@ fn many_entries_are_searched_in_a_graph_that_is_built_meanwhile() {
         .lines()
         .find_map(|line| line.strip_prefix("netkin_index_recall "));
     assert!(recall.unwrap().parse::<f64>().unwrap() >= 0.99, "{metrics}");
+    settled(&server);
+    // The next start reads the graph; what happened to entries meanwhile is seen all the same.
+    let server = Server::over(server.kill(), &settings);
+    assert!(!search_in(&server, ids[30])["hits"][0].is_null());
+    let path = format!("/v1/architectures/{}", ids[30]);
+    assert_eq!(server.json("DELETE", &path, "", &json!({})).status, 204);
+    let server = Server::over(server.kill(), &settings);
+    let all = search_in(&server, ids[31]);
+    assert_eq!(all["hits"][0]["id"], ids[31]);
+    assert!(
+        ids[..20]
+            .iter()
+            .chain(&ids[30..31])
+            .all(|id| !all.to_string().contains(id))
+    );
+    assert_eq!(
+        search_in(&server, fresh["id"].as_str().unwrap())["hits"][0]["id"],
+        fresh["id"]
+    );
+    let log = server.log();
+    assert!(
+        !log.contains("index is rebuilt") && !log.contains("saved index not used"),
+        "{log}"
+    );
+    // A damaged file is not used and costs nothing but time.
+    let release = server.kill();
+    let folder = std::fs::read_dir(release.path().join("state/indexes")).unwrap();
+    let index = folder
+        .map(|file| file.unwrap().path())
+        .find(|path| path.extension().unwrap() == "index");
+    let mut bytes = std::fs::read(index.as_ref().unwrap()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(index.unwrap(), bytes).unwrap();
+    let server = Server::over(release, &settings);
+    assert_eq!(search_in(&server, ids[31])["hits"][0]["id"], ids[31]);
+    assert!(server.log().contains("saved index not used"));
 }
 
 #[test]

@@ -188,6 +188,28 @@ fn without_its_database_a_server_answers_searches_and_refuses_writes() {
 }
 
 #[test]
+fn a_server_on_a_standby_answers_searches_and_refuses_writes() {
+    let postgres = Postgres::start_own();
+    let url = postgres.url();
+    let primary = Server::start(&[("DATABASE_URL", url.as_str())]);
+    with_collection(&primary);
+    let before = add(&primary, NEW_CELL).json();
+    let standby = postgres.standby();
+    let url = standby.url();
+    let reader = Server::start(&[("DATABASE_URL", url.as_str())]);
+    assert_eq!(search(&reader).json()["hits"][0]["id"], before["id"]);
+    is_unavailable(&add(&reader, &cell(1)));
+    // What is written to the primary comes by itself.
+    let added = add(&primary, &cell(1)).json();
+    let path = format!("/v1/architectures/{}", added["id"].as_str().unwrap());
+    let since = Instant::now();
+    while reader.get(&path).status != 200 {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_server_waits_for_a_database_that_is_not_there_yet() {
     let postgres = Postgres::start_own();
     postgres.stop();

@@ -182,6 +182,35 @@ impl Postgres {
         server
     }
 
+    /// A server that follows this one and can be read alone.
+    pub(crate) fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("netkin-pg")
+            .tempdir()
+            .unwrap();
+        give_to_postgres(folder.path());
+        let data = folder.path().join("data");
+        let primary = text(self.folder.path());
+        let options = [
+            "-h",
+            primary,
+            "-U",
+            USER,
+            "-D",
+            text(&data),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+        ];
+        let copied = run(folder.path(), "pg_basebackup", &options);
+        assert!(copied.status.success(), "{copied:?}");
+        let server = Self { folder };
+        server.start();
+        server
+    }
+
     pub(crate) fn url(&self) -> String {
         format!(
             "postgres://{USER}@localhost/postgres?host={}",

@@ -120,6 +120,7 @@ pub(super) async fn search_batch(
     framing: Framing,
     body: Body,
 ) -> Result<Json<Outcomes>, Failure> {
+    options.check()?;
     let config = state.config();
     let bytes = body::collect(body, &config).await?;
     let items = state.ask(move |engine| {

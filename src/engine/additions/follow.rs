@@ -21,6 +21,7 @@ impl Engine {
         loop {
             let changes = store.changes(*cursor, BATCH).await?;
             let Some(last) = changes.last() else {
+                self.additions.settle();
                 return Ok(());
             };
             let seq = last.seq;

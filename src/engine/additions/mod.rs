@@ -6,6 +6,7 @@
 mod follow;
 mod rebuild;
 mod row;
+mod saved;
 
 pub(super) use row::Row;
 
@@ -13,7 +14,9 @@ use super::{Error, Viewer};
 use crate::embedding::Embedding;
 use crate::index::{self, Index, Neighbour, Segmented, SegmentedConfig};
 use rebuild::Rebuilding;
+use saved::Expected;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -25,6 +28,8 @@ pub(super) struct Additions {
     /// Grows whenever an answer may have become another one.
     revision: AtomicU64,
     rebuilding: Rebuilding,
+    /// Where the graph of the index is kept; nowhere without one.
+    path: Option<PathBuf>,
 }
 
 /// Rows by position, and where each id is.
@@ -32,6 +37,7 @@ pub(super) struct Table {
     rows: Vec<Option<Box<Row>>>,
     places: BTreeMap<Box<str>, usize>,
     index: Segmented,
+    expected: Expected,
 }
 
 /// What became of an entry.
@@ -43,20 +49,28 @@ enum Step {
 }
 
 impl Additions {
-    /// None yet, of embeddings of `dim` components.
+    /// None yet, of embeddings of `dim` components; the graph of the index may be at `path` from before.
     ///
     /// # Errors
     /// When a setting of the index is out of its range.
-    pub(super) fn new(dim: usize, config: &SegmentedConfig) -> Result<Self, index::Error> {
+    pub(super) fn new(
+        dim: usize,
+        config: &SegmentedConfig,
+        path: Option<PathBuf>,
+    ) -> Result<Self, index::Error> {
+        let saved = path
+            .as_ref()
+            .and_then(|path| Table::open(path, dim, config));
+        let table = match saved {
+            Some(table) => table,
+            None => Table::empty(dim, config)?,
+        };
         Ok(Self {
-            table: RwLock::new(Table {
-                rows: Vec::new(),
-                places: BTreeMap::new(),
-                index: Segmented::new(dim, config.clone())?,
-            }),
+            table: RwLock::new(table),
             cursor: tokio::sync::Mutex::new(0),
             revision: AtomicU64::new(0),
             rebuilding: Rebuilding::default(),
+            path,
         })
     }
 
@@ -85,6 +99,15 @@ impl Additions {
 }
 
 impl Table {
+    fn empty(dim: usize, config: &SegmentedConfig) -> Result<Self, index::Error> {
+        Ok(Self {
+            rows: Vec::new(),
+            places: BTreeMap::new(),
+            index: Segmented::new(dim, config.clone())?,
+            expected: Expected::default(),
+        })
+    }
+
     /// Number of entries.
     pub(super) fn len(&self) -> usize {
         self.places.len()
@@ -148,6 +171,11 @@ impl Table {
     fn put(&mut self, row: Box<Row>, embedding: &Embedding) -> Result<(), Error> {
         if let Some(place) = self.places.get(&row.id) {
             self.rows[*place] = Some(row);
+            return Ok(());
+        }
+        if let Some(place) = self.saved_place(&row.id, embedding) {
+            self.places.insert(row.id.clone(), place);
+            self.rows[place] = Some(row);
             return Ok(());
         }
         let place = self

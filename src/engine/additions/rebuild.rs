@@ -45,10 +45,11 @@ impl Additions {
     }
 
     fn rebuild(&self) {
-        let old = self.read().index.clone();
+        let (old, ids) = self.snapshot();
         tracing::info!(vectors = old.len(), "index is rebuilt");
         match old.rebuild() {
             Ok(rebuilt) => {
+                self.save(&rebuilt, &ids);
                 // Within the lock only what came meanwhile is carried over.
                 self.write().index.adopt(rebuilt);
                 self.rebuilding.failed_at.store(0, Ordering::Relaxed);
