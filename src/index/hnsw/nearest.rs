@@ -175,3 +175,19 @@ impl Scan<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::hnsw::graph::Members;
+    use crate::index::hnsw::rows::Rows;
+
+    #[test]
+    fn a_filter_at_even_steps_is_not_taken_for_a_wide_one() {
+        let mut rows = Rows::with_capacity(1, 1);
+        rows.push(&[1.0]);
+        let graph = Graph::new(rows, Members::new(vec![0; 100_000], 1), Vec::new());
+        let share = graph.share_accepted(&|position| position.is_multiple_of(100));
+        assert!(share < 0.05, "{share}");
+    }
+}
