@@ -1,7 +1,7 @@
 //! Servers as processes of their own: `netkin serve`, and one with an empty route to compare with.
 
 // Every benchmark compiles this file and uses its own part of it.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stderr)]
 
 use crate::sheet::process_mb;
 use axum::Json;

@@ -257,7 +257,10 @@ impl Options {
     /// When `k` is 0; the engine knows the most.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.k == Some(0) {
-            return Err(Failure::bad_request("k_out_of_range", "`k` must be at least 1."));
+            return Err(Failure::bad_request(
+                "k_out_of_range",
+                "`k` must be at least 1.",
+            ));
         }
         Ok(())
     }
