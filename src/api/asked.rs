@@ -9,6 +9,7 @@ use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::num::NonZeroUsize;
 use utoipa::{IntoParams, ToSchema};
 
 /// A text of at most [`LONGEST_TEXT`] bytes without control characters.
@@ -104,8 +105,8 @@ pub(super) struct Question {
     /// The model that made the vector.
     model_version: Option<Text>,
     /// Number of hits; 10 when left out, at most 1000 or what the server is set to.
-    #[schema(minimum = 1)]
-    k: Option<usize>,
+    #[schema(value_type = Option<usize>, minimum = 1)]
+    k: Option<NonZeroUsize>,
     /// Only this collection; `public` is the shipped corpus.
     collection: Option<Text>,
     /// Only this family or coarse family.
@@ -210,8 +211,9 @@ impl Question {
             |own: Option<Text>, url: &Option<Text>| own.or_else(|| url.clone()).map(|text| text.0);
         url.check()?;
         let count = |own: Option<Count>, url: Option<Count>| own.or(url).map(|count| count.0);
+        let k = self.k.map(NonZeroUsize::get);
         let options = SearchOptions {
-            k: self.k.or(url.k).unwrap_or(SearchOptions::default().k),
+            k: k.or(url.k).unwrap_or(SearchOptions::default().k),
             filter: Filter {
                 collection: text(self.collection, &url.collection),
                 family: text(self.family, &url.family),
